@@ -1,0 +1,1 @@
+//! Translation by pools of long-lived Apertium pipelines.

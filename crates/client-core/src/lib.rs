@@ -1,0 +1,1 @@
+//! The connection to an API-Gateway-style WebSocket backend as pure state machines.

@@ -1,0 +1,1 @@
+//! A browser client for backends that speak API Gateway's WebSocket contract.

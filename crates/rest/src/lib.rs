@@ -1,0 +1,1 @@
+//! The REST interface of the service as an axum router.

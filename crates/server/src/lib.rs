@@ -1,0 +1,1 @@
+//! Babelwire in one process: gateway, REST, SQLite, files and Apertium.

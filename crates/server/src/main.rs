@@ -1,0 +1,2 @@
+//! Babelwire in one process.
+fn main() {}

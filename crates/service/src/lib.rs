@@ -1,0 +1,3 @@
+//! What happens: Babelwire's handlers over ports, with no transport and no vendor.
+
+pub mod translator;

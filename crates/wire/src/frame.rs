@@ -1,0 +1,221 @@
+//! Frames of the WebSocket, in both directions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::translation::{Segment, Translation};
+
+/// What the page asks of the backend, one text frame of JSON each. The gateway chooses the route
+/// by `action`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
+pub enum Action {
+    /// Every connected client receives `data`, as it is, as one text frame.
+    EchoMessage {
+        /// The text.
+        data: String,
+    },
+    /// The sender alone receives [`Frame::Pong`] with the same `data`.
+    Ping {
+        /// Anything that tells this ping from another.
+        #[serde(default)]
+        data: String,
+    },
+    /// The sender receives the segments of a translation.
+    #[serde(rename_all = "camelCase")]
+    Subscribe {
+        /// The translation's id.
+        translation_id: String,
+        /// The first index wanted; earlier segments are not sent.
+        #[serde(default)]
+        from: u64,
+    },
+    /// Ends a subscription.
+    #[serde(rename_all = "camelCase")]
+    Unsubscribe {
+        /// The translation's id.
+        translation_id: String,
+    },
+}
+
+/// An object of the store came or went.
+///
+/// `bucketName`, `bucketKey` and `message` alone are the frame of the 2019 article; a backend of
+/// ours adds the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectEvent {
+    /// `ObjectCreated:Put`, `ObjectRemoved:Delete`, …: S3's event name without `s3:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The bucket.
+    pub bucket_name: String,
+    /// The object's key, decoded.
+    pub bucket_key: String,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// Orders the events of one key: compare as text after padding the shorter one with zeros on
+    /// the right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequencer: Option<String>,
+    /// The translation that the object belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation_id: Option<String>,
+}
+
+/// API Gateway's own error frame, such as `{"message": "Forbidden", …}`: never an event of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayError {
+    /// `Forbidden`, `Internal server error`, `Endpoint request timed out`, …
+    pub message: String,
+    /// The connection that it happened on.
+    pub connection_id: String,
+    /// The gateway's id of the failed request.
+    pub request_id: String,
+}
+
+/// What a backend of ours pushes: every frame with a `type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Push {
+    /// An object came or went.
+    Object(ObjectEvent),
+    /// A translation's snapshot changed.
+    Translation {
+        /// The snapshot.
+        translation: Translation,
+    },
+    /// A translation was deleted.
+    #[serde(rename_all = "camelCase")]
+    Removed {
+        /// Its id.
+        translation_id: String,
+        /// The revision of the deletion: later than any snapshot's.
+        revision: u64,
+    },
+    /// Translated segments, in any order.
+    #[serde(rename_all = "camelCase")]
+    Segments {
+        /// The translation's id.
+        translation_id: String,
+        /// Segments in all.
+        total: u64,
+        /// The segments.
+        segments: Vec<Segment>,
+    },
+    /// The answer to [`Action::Ping`].
+    Pong {
+        /// The ping's `data`.
+        data: String,
+    },
+}
+
+/// A frame from the backend, understood as far as this version can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// An object came or went.
+    Object(ObjectEvent),
+    /// A translation's snapshot changed.
+    Translation(Translation),
+    /// A translation was deleted.
+    Removed {
+        /// Its id.
+        translation_id: String,
+        /// The revision of the deletion.
+        revision: u64,
+    },
+    /// Translated segments, in any order.
+    Segments {
+        /// The translation's id.
+        translation_id: String,
+        /// Segments in all.
+        total: u64,
+        /// The segments.
+        segments: Vec<Segment>,
+    },
+    /// The answer to [`Action::Ping`].
+    Pong {
+        /// The ping's `data`.
+        data: String,
+    },
+    /// The gateway's own error.
+    GatewayError(GatewayError),
+    /// Anything else: [`Inbound::raw`] has it.
+    Raw,
+}
+
+/// A text frame from the backend: its text, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbound {
+    /// The frame's text, as it came.
+    pub raw: String,
+    /// What it means.
+    pub frame: Frame,
+}
+
+impl Inbound {
+    /// Reads a frame. Never fails: what is not understood is [`Frame::Raw`].
+    pub fn parse(raw: String) -> Self {
+        let frame = serde_json::from_str::<Flat>(&raw)
+            .ok()
+            .and_then(Flat::into_frame)
+            .unwrap_or(Frame::Raw);
+        Self { raw, frame }
+    }
+}
+
+/// All fields of all frames side by side. One flat struct costs a page far fewer bytes of wasm
+/// than an internally tagged enum, which buffers its content first.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Flat {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    event: Option<String>,
+    bucket_name: Option<String>,
+    bucket_key: Option<String>,
+    message: Option<String>,
+    sequencer: Option<String>,
+    translation_id: Option<String>,
+    translation: Option<Translation>,
+    revision: Option<u64>,
+    total: Option<u64>,
+    segments: Option<Vec<Segment>>,
+    data: Option<String>,
+    connection_id: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Flat {
+    fn into_frame(self) -> Option<Frame> {
+        match self.kind.as_deref() {
+            Some("object") | None if self.bucket_name.is_some() => {
+                Some(Frame::Object(ObjectEvent {
+                    event: self.event,
+                    bucket_name: self.bucket_name?,
+                    bucket_key: self.bucket_key?,
+                    message: self.message?,
+                    sequencer: self.sequencer,
+                    translation_id: self.translation_id,
+                }))
+            }
+            None => Some(Frame::GatewayError(GatewayError {
+                message: self.message?,
+                connection_id: self.connection_id?,
+                request_id: self.request_id?,
+            })),
+            Some("translation") => Some(Frame::Translation(self.translation?)),
+            Some("removed") => Some(Frame::Removed {
+                translation_id: self.translation_id?,
+                revision: self.revision?,
+            }),
+            Some("segments") => Some(Frame::Segments {
+                translation_id: self.translation_id?,
+                total: self.total?,
+                segments: self.segments?,
+            }),
+            Some("pong") => Some(Frame::Pong { data: self.data? }),
+            Some(_) => None,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Every type that crosses Babelwire's network, and its limits.
+//!
+//! This crate knows serde and nothing else: no clock, no socket, no browser. The page, the server
+//! and the tests all speak through it.
+//!
+//! - [`Action`]: what the page sends over the WebSocket.
+//! - [`Frame`] and [`Inbound`]: what the backend sends over it.
+//! - [`Translation`], [`Segment`] and the types of [`rest`]: what both carry.
+//! - [`limits`]: the numbers, each with its source.
+//!
+//! A frame or a field that this version does not know is never an error: frames are kept as
+//! [`Frame::Raw`], fields are passed over, and [`Inbound::raw`] holds the text as it came.
+
+pub mod config;
+mod frame;
+pub mod limits;
+pub mod rest;
+mod translation;
+
+pub use frame::{Action, Frame, GatewayError, Inbound, ObjectEvent, Push};
+pub use translation::{Failure, Segment, Status, Translation};

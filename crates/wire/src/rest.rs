@@ -1,0 +1,132 @@
+//! Bodies of the REST interface.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::translation::{Segment, Translation};
+
+/// A pair of languages that can be translated.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pair {
+    /// From, a BCP 47 tag.
+    pub source: String,
+    /// Into, a BCP 47 tag.
+    pub target: String,
+    /// The languages in between, in order, where there is no direct way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<String>,
+}
+
+/// The answer to `GET languages`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Languages {
+    /// The engine: `apertium`, `pseudo`, …
+    pub translator: String,
+    /// Whether `auto` may be given as the source.
+    #[serde(default)]
+    pub detect: bool,
+    /// What can be translated into what.
+    pub pairs: Vec<Pair>,
+}
+
+/// The body of `POST translations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateTranslation {
+    /// The file's name.
+    pub name: String,
+    /// The file's size in bytes.
+    pub size: u64,
+    /// From: a BCP 47 tag, or `auto` where [`Languages::detect`] says so.
+    pub source: String,
+    /// Into: a BCP 47 tag.
+    pub target: String,
+    /// The encoding to read the file with, as a WHATWG label; detected when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charset: Option<String>,
+}
+
+/// Where and how to upload a file's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upload {
+    /// The HTTP method, `PUT`.
+    pub method: String,
+    /// A signed URL, good for this object and this size.
+    pub url: String,
+    /// Headers to send as they are.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// When the URL stops working, RFC 3339 in UTC. It can be used again until then.
+    pub expires_at: String,
+}
+
+/// The answer to `POST translations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// The new translation, [`crate::Status::AwaitingUpload`].
+    pub translation: Translation,
+    /// How to send its bytes.
+    pub upload: Upload,
+}
+
+/// An answer that is one translation: `GET translations/{id}`, `cancel`, `retry`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OneTranslation {
+    /// The translation.
+    pub translation: Translation,
+}
+
+/// The answer to `GET translations`, with or without `changedSince`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Newest first; with `changedSince`, all that changed after the cursor.
+    pub translations: Vec<Translation>,
+    /// The ids of translations deleted after the cursor; empty without one.
+    #[serde(default)]
+    pub removed: Vec<String>,
+    /// What to give as `after` for the next page; null on the last.
+    #[serde(default)]
+    pub next: Option<String>,
+    /// What to give as `changedSince` later. Opaque.
+    pub cursor: String,
+}
+
+/// The answer to `GET translations/{id}/segments`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segments {
+    /// Segments in all.
+    pub total: u64,
+    /// Those translated, by index, from the one asked for on.
+    pub segments: Vec<Segment>,
+}
+
+/// The answer to `GET health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The backend's version.
+    pub version: String,
+    /// The engine, as in [`Languages::translator`].
+    pub translator: String,
+}
+
+/// An error, as RFC 9457 has it (`application/problem+json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A URI that names the kind of problem; `about:blank` when the status says it all.
+    #[serde(rename = "type", default = "about_blank")]
+    pub kind: String,
+    /// The kind in a few words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong with this request, and what to do.
+    #[serde(default)]
+    pub detail: String,
+}
+
+fn about_blank() -> String {
+    "about:blank".to_owned()
+}

@@ -1,0 +1,110 @@
+//! A translation and its segments.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a translation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Announced; the file's bytes have not arrived whole.
+    AwaitingUpload,
+    /// The bytes are here; no worker has begun.
+    Queued,
+    /// Segments are being translated.
+    Translating,
+    /// Every segment is translated and the result can be downloaded.
+    Done,
+    /// It ended without a result; [`Translation::error`] says why.
+    Failed,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl Status {
+    /// The status as it crosses the network, such as `awaiting-upload`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitingUpload => "awaiting-upload",
+            Self::Queued => "queued",
+            Self::Translating => "translating",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The status that [`Status::as_str`] gives this text for.
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::AwaitingUpload,
+            Self::Queued,
+            Self::Translating,
+            Self::Done,
+            Self::Failed,
+            Self::Cancelled,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == text)
+    }
+
+    /// Whether nothing more happens unless somebody asks for it.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// Why a translation failed, in words for the person who waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What went wrong, in a few words.
+    pub title: String,
+    /// What it means for this file and what to do about it.
+    pub detail: String,
+}
+
+/// A translation's snapshot. Of two with the same id, the one with the higher
+/// [`Translation::revision`] is the newer; a lower or equal one is old news.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Translation {
+    /// Opaque, unique, safe in a URL path.
+    pub id: String,
+    /// The file's name as its owner gave it: any text, never a path to be trusted.
+    pub name: String,
+    /// The source's size in bytes.
+    pub size: u64,
+    /// The language translated from, a BCP 47 tag, or `auto`.
+    pub source: String,
+    /// The language translated into, a BCP 47 tag.
+    pub target: String,
+    /// The source's character encoding by its WHATWG name once known, or the one asked for.
+    #[serde(default)]
+    pub charset: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// Segments translated so far.
+    pub done: u64,
+    /// Segments in all; 0 until the text was read.
+    pub total: u64,
+    /// Why it failed; only with [`Status::Failed`].
+    #[serde(default)]
+    pub error: Option<Failure>,
+    /// When it was announced, RFC 3339 in UTC.
+    pub created_at: String,
+    /// When this snapshot was made, RFC 3339 in UTC.
+    pub updated_at: String,
+    /// Grows with every change.
+    pub revision: u64,
+}
+
+/// A translated piece of the text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Its place among the segments, from 0.
+    pub index: u64,
+    /// The byte range, start and end (exclusive), in the source's UTF-8 text. Text between two
+    /// ranges (blank lines, indentation) belongs to no segment and is kept as it is.
+    pub source: [u64; 2],
+    /// The translation.
+    pub text: String,
+}

@@ -1,0 +1,1 @@
+//! The page: a single-page app in Yew over `babelwire-client`.
