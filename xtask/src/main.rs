@@ -1,2 +1,127 @@
-//! The project's commands.
-fn main() {}
+//! The project's commands: `cargo xtask --help` lists them.
+
+mod debian;
+mod page;
+mod paths;
+mod process;
+mod serve;
+mod server;
+mod steps;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+Babelwire's commands
+
+  cargo xtask serve    install what is missing, build all, and run it on this machine
+  cargo xtask dev      the same behind `trunk serve`, which reloads the page as it changes
+  cargo xtask test     every test: native, in a browser, with foreign clients, end to end
+  cargo xtask check    format, lints, layout rules, size of the page
+  cargo xtask bench    the measurements
+
+`cargo xtask COMMAND --help` says more. Tools and compiled dependencies are kept in
+~/.cache/babelwire (BABELWIRE_CACHE names another place; CARGO_TARGET_DIR is respected).";
+
+const SERVE_HELP: &str = "\
+Usage: cargo xtask serve [--port PORT] [--data DIR] [--open]
+
+Installs what is missing, builds the page and the server, runs both on one origin, and prints
+`Babelwire is ready: http://127.0.0.1:PORT` when it can be used. Ctrl-C ends it.
+
+  --port PORT   where to listen on 127.0.0.1; 0 takes any free one   [default: 8080]
+  --data DIR    where texts and translations are kept                 [default: data]
+  --open        show the page in the browser";
+
+const DEV_HELP: &str = "\
+Usage: cargo xtask dev [--port PORT] [--data DIR] [--open]
+
+Runs the server on 127.0.0.1:8080, and before it `trunk serve`, which builds the page anew and
+reloads it whenever its sources change. Ctrl-C ends both.
+
+  --port PORT   where the page is served on 127.0.0.1; 0 takes any free one   [default: 8081]
+  --data DIR    where texts and translations are kept                          [default: data]
+  --open        show the page in the browser";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => {
+            wait_if_stopping();
+            ExitCode::from(code)
+        }
+        Err(error) => {
+            wait_if_stopping();
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Leaves the end to the signal handler, when it is at work.
+fn wait_if_stopping() {
+    while process::is_stopping() {
+        std::thread::park();
+    }
+}
+
+fn run() -> Result<u8> {
+    process::handle_signals()?;
+    let mut arguments = lexopt::Parser::from_env();
+    let command = match arguments.next()? {
+        Some(Value(name)) => name.string()?,
+        None | Some(Long("help") | Short('h')) => {
+            println!("{HELP}");
+            return Ok(0);
+        }
+        Some(other) => bail!("{}\n\n{HELP}", other.unexpected()),
+    };
+    match command.as_str() {
+        "serve" => match serve_options(&mut arguments, 8080, SERVE_HELP)? {
+            Some(options) => serve::serve(&options),
+            None => Ok(0),
+        },
+        "dev" => match serve_options(&mut arguments, 8081, DEV_HELP)? {
+            Some(options) => serve::dev(&options),
+            None => Ok(0),
+        },
+        "help" => {
+            println!("{HELP}");
+            Ok(0)
+        }
+        other => bail!("there is no command `{other}`\n\n{HELP}"),
+    }
+}
+
+fn serve_options(
+    arguments: &mut lexopt::Parser,
+    port: u16,
+    help: &str,
+) -> Result<Option<serve::Options>> {
+    let mut options = serve::Options {
+        port,
+        data: paths::root().join("data"),
+        open: false,
+    };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("port") => {
+                options.port = arguments
+                    .value()?
+                    .parse()
+                    .context("--port takes a number")?;
+            }
+            Long("data") => options.data = PathBuf::from(arguments.value()?),
+            Long("open") => options.open = true,
+            Long("help") | Short('h') => {
+                println!("{help}");
+                return Ok(None);
+            }
+            other => bail!("{}\n\n{help}", other.unexpected()),
+        }
+    }
+    Ok(Some(options))
+}

@@ -1,0 +1,157 @@
+//! Building the page, when its inputs changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process::{output_of, run_quietly};
+use crate::{paths, tools};
+
+/// The Cargo profile of the page, in the workspace's `Cargo.toml`.
+const PROFILE: &str = "wasm-release";
+
+/// What is in the clone and never part of the page. Everything else counts as an input, so that
+/// nothing is forgotten.
+const NOT_INPUTS: [&str; 20] = [
+    ".git",
+    ".github",
+    ".ci",
+    ".vscode",
+    ".idea",
+    "target",
+    "dist",
+    "data",
+    "node_modules",
+    "docs",
+    "e2e",
+    "bench",
+    "deploy",
+    "xtask",
+    "tests",
+    "gateway",
+    "service",
+    "server",
+    "rest",
+    "apertium",
+];
+
+/// Whether `wasm-opt` makes the page smaller at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Optimize {
+    /// Yes: the page that is released.
+    Size,
+    /// No: Node.js, which `wasm-opt` runs on, is not here.
+    No,
+}
+
+impl Optimize {
+    /// As far as the tools that are installed allow.
+    pub(crate) fn as_possible() -> Self {
+        if tools::has_wasm_opt() {
+            Self::Size
+        } else {
+            Self::No
+        }
+    }
+}
+
+/// Where the page is built to.
+pub(crate) fn dist() -> PathBuf {
+    paths::work().join("dist")
+}
+
+fn stamp() -> PathBuf {
+    paths::work().join("dist.fingerprint")
+}
+
+/// Whether the page that is there was made of what is there.
+pub(crate) fn is_fresh(optimize: Optimize) -> bool {
+    dist().join("index.html").is_file()
+        && fs::read_to_string(stamp())
+            .is_ok_and(|old| fingerprint(optimize).is_ok_and(|new| old == new))
+}
+
+/// Compiles the page's code, so that [`build`] finds it compiled.
+pub(crate) fn compile() -> Result<()> {
+    run_quietly(
+        "page-compile",
+        tools::cargo_wasm().args([
+            "build",
+            "--package",
+            "babelwire",
+            "--target",
+            tools::WASM,
+            "--profile",
+            PROFILE,
+        ]),
+    )
+}
+
+/// Builds the page.
+pub(crate) fn build(optimize: Optimize) -> Result<()> {
+    // Taken first: a file that is saved meanwhile makes the next run build again.
+    let fingerprint = fingerprint(optimize)?;
+    fs::create_dir_all(paths::work())?;
+    // Trunk runs wasm-opt in release mode only; the profile is the same either way.
+    let release = if optimize == Optimize::Size {
+        "true"
+    } else {
+        "false"
+    };
+    run_quietly(
+        "page-trunk",
+        Command::new("trunk")
+            .args([
+                "build",
+                "--cargo-profile",
+                PROFILE,
+                "--release",
+                release,
+                "--dist",
+            ])
+            .arg(dist())
+            .env("PATH", tools::path())
+            .env("CARGO_TARGET_DIR", paths::target_page())
+            // Trunk reads it as its own option, and only knows `true` and `false`.
+            .env_remove("NO_COLOR")
+            .current_dir(paths::root()),
+    )?;
+    fs::write(stamp(), fingerprint).context("cannot note what the page was made of")
+}
+
+fn fingerprint(optimize: Optimize) -> Result<String> {
+    let mut files = BTreeMap::new();
+    let root = paths::root();
+    collect(&root, &root, &mut files)?;
+    let mut hasher = DefaultHasher::new();
+    optimize.hash(&mut hasher);
+    output_of(Command::new("rustc").arg("-V").current_dir(&root)).hash(&mut hasher);
+    for (name, path) in files {
+        name.hash(&mut hasher);
+        fs::read(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?
+            .hash(&mut hasher);
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+fn collect(root: &Path, dir: &Path, files: &mut BTreeMap<PathBuf, PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if NOT_INPUTS.contains(&&*name) || name.ends_with(".md") {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            collect(root, &path, files)?;
+        } else if let Ok(relative) = path.strip_prefix(root) {
+            files.insert(relative.to_path_buf(), path);
+        }
+    }
+    Ok(())
+}

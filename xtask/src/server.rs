@@ -1,0 +1,152 @@
+//! The server: built, started, waited for.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{Running, log_file, run_quietly, tail};
+use crate::{paths, tools};
+
+/// How long a server may take until it answers.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// How the server is compiled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quick to build.
+    Dev,
+    /// Quick to run: for measurements.
+    Release,
+}
+
+/// Builds the server; the answer is its binary, which another clone's build does not replace.
+pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
+    let (dir, option) = match profile {
+        Profile::Dev => ("debug", None),
+        Profile::Release => ("release", Some("--release")),
+    };
+    run_quietly(
+        "server-build",
+        tools::cargo_native()
+            .args(["build", "--package", "babelwire-server"])
+            .args(option),
+    )?;
+    let name = format!("babelwire-server{}", std::env::consts::EXE_SUFFIX);
+    let built = paths::target().join(dir).join(&name);
+    let own_dir = paths::work().join(dir);
+    fs::create_dir_all(&own_dir)?;
+    let own = own_dir.join(&name);
+    let _absent = fs::remove_file(&own);
+    fs::hard_link(&built, &own)
+        .or_else(|_| fs::copy(&built, &own).map(|_| ()))
+        .with_context(|| format!("cannot copy {}", built.display()))?;
+    Ok(own)
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Says in words when `port` cannot be had.
+pub(crate) fn expect_free(port: u16) -> Result<()> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(()),
+        Err(error) => bail!(
+            "cannot use port {port} ({error}). Is Babelwire running already? Stop it, or choose \
+             another port with --port"
+        ),
+    }
+}
+
+/// A running server; dropping it stops it.
+pub(crate) struct Server {
+    /// The process.
+    pub(crate) process: Running,
+    /// Where it listens, on 127.0.0.1.
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Starts `binary` with `options` beside its address, and waits until it answers. What it
+    /// logs goes to `log`, or to this process' own standard error.
+    pub(crate) fn start(
+        binary: &Path,
+        port: u16,
+        options: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        log: Option<&str>,
+    ) -> Result<Self> {
+        let mut command = Command::new(binary);
+        command
+            .arg("--listen")
+            .arg(format!("127.0.0.1:{port}"))
+            .args(options);
+        let log = log.map(log_file).transpose()?;
+        if let Some(path) = &log {
+            let file = fs::File::create(path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            command.stdout(file.try_clone()?).stderr(file);
+        } else {
+            // The ready line is alone on standard output.
+            command.stdout(Stdio::null());
+        }
+        let mut process = Running::start(&mut command)?;
+        let began = Instant::now();
+        loop {
+            if let Some(status) = process.ended()? {
+                let said = log
+                    .as_deref()
+                    .map(|path| tail(path, 15))
+                    .unwrap_or_default();
+                bail!("the server ended before it was ready ({status})\n{said}");
+            }
+            if get(port, "/api/health").is_ok_and(|(status, _)| status == 200) {
+                return Ok(Self { process, port });
+            }
+            if began.elapsed() > START_LIMIT {
+                let said = log
+                    .as_deref()
+                    .map(|path| tail(path, 15))
+                    .unwrap_or_default();
+                bail!(
+                    "the server did not answer within {} s\n{said}",
+                    START_LIMIT.as_secs()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+}
+
+/// What a plain `GET` of `path` on 127.0.0.1 answers: status and body.
+pub(crate) fn get(port: u16, path: &str) -> Result<(u16, String)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let limit = Duration::from_secs(5);
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+    )?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer
+        .split_whitespace()
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .context("not an HTTP answer")?;
+    let body = answer
+        .split_once("\r\n\r\n")
+        .map(|(_, body)| body.to_owned())
+        .unwrap_or_default();
+    Ok((status, body))
+}

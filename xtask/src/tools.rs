@@ -1,0 +1,269 @@
+//! The tools that the commands need: found on PATH, else installed once into the shared cache.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths;
+use crate::process::{on_path, output_of, run_quietly, run_quietly_at_most};
+
+/// The version of Trunk, the page's bundler, that `Trunk.toml` is written for.
+const TRUNK: &str = "0.21.14";
+
+/// The version of Binaryen, whose `wasm-opt` makes the page smaller.
+const BINARYEN: &str = "132.0.0";
+
+/// What Rust calls the page's platform.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
+
+/// PATH with the installed tools first.
+pub(crate) fn path() -> OsString {
+    let own = [
+        paths::tools().join("bin"),
+        node_tools().join("node_modules").join(".bin"),
+    ];
+    let inherited = env::var_os("PATH").unwrap_or_default();
+    let all = own.into_iter().chain(env::split_paths(&inherited));
+    // A directory with a separator in its name cannot be on PATH; then ours are of no use either.
+    env::join_paths(all).unwrap_or(inherited)
+}
+
+/// `cargo`, the one that runs this program.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(paths::root());
+    // What Cargo sets for this program would count as a change to crates that read it.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// `cargo` for native code.
+pub(crate) fn cargo_native() -> Command {
+    let mut command = cargo();
+    command.env("CARGO_TARGET_DIR", paths::target());
+    command
+}
+
+/// `cargo` for the page's platform.
+pub(crate) fn cargo_wasm() -> Command {
+    let mut command = cargo();
+    command
+        .env("CARGO_TARGET_DIR", paths::target_page())
+        .env("PATH", path());
+    command
+}
+
+fn says(program: &str, wanted: &str) -> bool {
+    let mut command = Command::new(program);
+    output_of(command.arg("--version").env("PATH", path()))
+        .is_some_and(|text| text.split_whitespace().any(|word| word == wanted))
+}
+
+/// Whether Rust can compile for the browser.
+pub(crate) fn has_wasm_target() -> bool {
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    output_of(
+        rustc
+            .args(["--print", "sysroot"])
+            .current_dir(paths::root()),
+    )
+    .is_some_and(|dir| {
+        Path::new(dir.trim())
+            .join("lib")
+            .join("rustlib")
+            .join(WASM)
+            .join("lib")
+            .is_dir()
+    })
+}
+
+/// Installs Rust's standard library for the browser.
+pub(crate) fn install_wasm_target() -> Result<()> {
+    if on_path("rustup").is_none() {
+        bail!(
+            "this Rust cannot compile for the browser, and there is no rustup to teach it. \
+             Install the {WASM} target of your Rust (Debian's own: `apt install \
+             libstd-rust-dev-wasm32`), or Rust from rustup.rs, and try again"
+        );
+    }
+    run_quietly(
+        "rustup-target",
+        Command::new("rustup")
+            .args(["target", "add", WASM])
+            .current_dir(paths::root()),
+    )
+}
+
+/// Whether Trunk is there.
+pub(crate) fn has_trunk() -> bool {
+    says("trunk", TRUNK)
+}
+
+/// Installs Trunk.
+pub(crate) fn install_trunk() -> Result<()> {
+    // Without its defaults it has no TLS, which it would need only to download the very tools
+    // that are installed here.
+    install_tool("trunk", TRUNK, &["--locked", "--no-default-features"])
+}
+
+/// The version of wasm-bindgen that the lock file names: the tool must be of the very same.
+pub(crate) fn wasm_bindgen_version() -> Result<String> {
+    let path = paths::root().join("Cargo.lock");
+    let lock =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    lock.split_once("name = \"wasm-bindgen\"\nversion = \"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(version, _)| version.to_owned())
+        .context("Cargo.lock does not name wasm-bindgen")
+}
+
+/// Whether wasm-bindgen's tool is there, its test runner too.
+pub(crate) fn has_wasm_bindgen() -> Result<bool> {
+    let version = wasm_bindgen_version()?;
+    Ok(says("wasm-bindgen", &version) && says("wasm-bindgen-test-runner", &version))
+}
+
+/// Installs wasm-bindgen's tool.
+pub(crate) fn install_wasm_bindgen() -> Result<()> {
+    // Its own lock file names a package that was withdrawn.
+    install_tool(
+        "wasm-bindgen-cli",
+        &wasm_bindgen_version()?,
+        &["--no-default-features"],
+    )
+}
+
+fn install_tool(package: &str, version: &str, options: &[&str]) -> Result<()> {
+    let spec = format!("{package}@{version}");
+    if on_path("cargo-binstall").is_some() {
+        let ready_made = run_quietly_at_most(
+            &format!("binstall-{package}"),
+            Duration::from_secs(90),
+            cargo()
+                .args([
+                    "binstall",
+                    "--no-confirm",
+                    "--disable-strategies",
+                    "compile",
+                    "--root",
+                ])
+                .arg(paths::tools())
+                .arg(&spec),
+        );
+        if ready_made.is_ok() {
+            return Ok(());
+        }
+    }
+    let build = paths::cache().join("build").join(package);
+    run_quietly(
+        &format!("install-{package}"),
+        cargo()
+            .args(["install", "--debug"])
+            .args(options)
+            .arg("--root")
+            .arg(paths::tools())
+            .arg("--target-dir")
+            .arg(&build)
+            .arg(&spec)
+            // A release build takes four times as long, and saves nothing a person would notice.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
+            .env("CARGO_INCREMENTAL", "0")
+            // Outside the clone, so that its settings do not reach the tool.
+            .current_dir(env::temp_dir()),
+    )?;
+    // Half a gigabyte that nothing reads again.
+    let _kept = fs::remove_dir_all(build);
+    Ok(())
+}
+
+fn node_tools() -> PathBuf {
+    paths::tools().join("node")
+}
+
+/// Whether `wasm-opt` can run.
+pub(crate) fn has_wasm_opt() -> bool {
+    let ours = node_tools()
+        .join("node_modules")
+        .join("binaryen")
+        .join("package.json");
+    let right = fs::read_to_string(ours)
+        .is_ok_and(|text| text.contains(&format!("\"version\": \"{BINARYEN}\"")));
+    right && on_path("node").is_some()
+}
+
+/// Installs `wasm-opt`.
+pub(crate) fn install_wasm_opt() -> Result<()> {
+    let dir = node_tools();
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    run_quietly(
+        "npm-binaryen",
+        Command::new("npm")
+            .args([
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--no-save",
+                "--prefix",
+            ])
+            .arg(&dir)
+            .arg(format!("binaryen@{BINARYEN}"))
+            .current_dir(&dir),
+    )
+}
+
+/// Makes `dir/node_modules` what `dir/package-lock.json` says, if it is not.
+pub(crate) fn npm_ci(dir: &Path) -> Result<()> {
+    let lock = dir.join("package-lock.json");
+    let wanted = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    let stamp = dir.join("node_modules").join(".installed-lock.json");
+    if fs::read(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(());
+    }
+    let name = dir
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    run_quietly(
+        &format!("npm-{name}"),
+        Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund"])
+            // The browser is the system's own.
+            .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")
+            .current_dir(dir),
+    )?;
+    fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+/// A Chromium or Chrome. `CHROME` names another.
+pub(crate) fn chromium() -> Option<PathBuf> {
+    env::var_os("CHROME").map(PathBuf::from).or_else(|| {
+        [
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            "google-chrome-stable",
+            "chrome",
+        ]
+        .into_iter()
+        .find_map(on_path)
+    })
+}
+
+/// The program that drives it. `CHROMEDRIVER` names another.
+pub(crate) fn chromedriver() -> Option<PathBuf> {
+    env::var_os("CHROMEDRIVER")
+        .map(PathBuf::from)
+        .or_else(|| on_path("chromedriver"))
+}
