@@ -1,1 +1,38 @@
 //! The connection to an API-Gateway-style WebSocket backend as pure state machines.
+//!
+//! Nothing here knows a browser, a clock or a source of chance. A driver tells each machine what
+//! happened and when, does what the machine's outputs say, and sets one timer:
+//!
+//! - [`Connection`]: one socket at a time, dialled again with full jitter for as long as somebody
+//!   wants it, with an outbox for what is sent meanwhile;
+//! - [`Reconcile`]: asks the backend what changed, after every open and until it is answered;
+//! - [`Upload`]: one file on its way to the object store.
+//!
+//! Every input takes the time, and a random number where a delay may be drawn, so a test decides
+//! both and a day passes in a millisecond.
+//!
+//! ```
+//! use babelwire_client_core::{Config, Connection, Instant, Output, State};
+//!
+//! let mut connection = Connection::new(Config::default());
+//! connection.connect(Instant::from_millis(0));
+//! let Some(Output::Dial { generation }) = connection.poll_output() else {
+//!     panic!("the driver is told to dial");
+//! };
+//! connection.handle_opened(Instant::from_millis(80), generation);
+//! assert_eq!(connection.state(), State::Open { generation });
+//! ```
+
+mod close;
+mod connection;
+mod outbox;
+mod reconcile;
+mod time;
+mod upload;
+
+pub use close::{AfterClose, Closed, after_close, meaning};
+pub use connection::{Cause, Config, Connection, Continuity, Event, Generation, Output, State};
+pub use outbox::{OutboxLimits, Rejection, SendOutcome};
+pub use reconcile::{Fetch, FetchError, FetchId, Reconcile, ReconcileConfig, ReconcileState};
+pub use time::{Backoff, Instant, Jitter};
+pub use upload::{Attempt, Upload, UploadConfig, UploadError, UploadOutput, UploadState};

@@ -1,1 +1,42 @@
 //! A browser client for backends that speak API Gateway's WebSocket contract.
+//!
+//! - [`Client`] keeps one WebSocket open for as long as it is held: it dials, dials again with
+//!   full jitter after every loss, waits while the machine is offline, and queues what is sent
+//!   meanwhile.
+//! - [`Reconciler`] asks the backend what changed, each time that it is told to, until it is
+//!   answered: a push is a hint, and the truth is asked for.
+//! - [`upload`] sends a file straight from the disk, with progress, again and again until it is
+//!   there.
+//!
+//! Every decision is made in [`babelwire_client_core`], which knows no browser and is tested on
+//! virtual time; this crate tells it what happens and does what it says.
+//!
+//! ```no_run
+//! use babelwire_client::{Client, Event, Options, SendOutcome};
+//! use babelwire_wire::Action;
+//!
+//! let client = Client::connect(Options::new("live"), |event| match event {
+//!     Event::Frame { text, .. } => println!("{text}"),
+//!     Event::Changed { to, cause, .. } => println!("{}: {cause}", to.as_str()),
+//!     _ => {}
+//! });
+//! let outcome = client.send(&Action::EchoMessage { data: "hello".to_owned() });
+//! assert_eq!(outcome, SendOutcome::Queued);
+//! ```
+//!
+//! It runs where there is a `window`. It compiles for other targets, so that a workspace can be
+//! checked as a whole, and panics there when called.
+
+mod browser;
+mod connection;
+mod reconciler;
+pub mod upload;
+
+pub use babelwire_client_core::{
+    AfterClose, Backoff, Cause, Closed, Config, Continuity, Event, FetchError, Generation, Instant,
+    OutboxLimits, ReconcileConfig, ReconcileState, Rejection, SendOutcome, State, after_close,
+    meaning,
+};
+pub use browser::websocket_url;
+pub use connection::{Client, Options};
+pub use reconciler::Reconciler;

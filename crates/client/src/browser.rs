@@ -1,0 +1,142 @@
+//! What the browser gives a driver: the time, chance, one alarm, and news of the network.
+
+use std::cell::{Cell, RefCell};
+
+use babelwire_client_core::{Instant, Jitter};
+use gloo_events::EventListener;
+use gloo_timers::callback::Timeout;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Url, VisibilityState, Window};
+
+/// The longest delay that `setTimeout` takes, in milliseconds; a longer one fires at once. (HTML
+/// standard, "Timers": the delay is a `long`.)
+const LONGEST_TIMEOUT: u64 = i32::MAX as u64;
+
+#[expect(
+    clippy::expect_used,
+    reason = "the crate's documentation says that it runs where there is a window"
+)]
+fn window() -> Window {
+    web_sys::window().expect("a window")
+}
+
+pub(crate) fn now() -> Instant {
+    let millis = window()
+        .performance()
+        .map_or_else(js_sys::Date::now, |performance| performance.now());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float is cast to the nearest integer that there is"
+    )]
+    Instant::from_millis(millis as u64)
+}
+
+pub(crate) fn jitter() -> Jitter {
+    Jitter::new(js_sys::Math::random())
+}
+
+pub(crate) fn is_online() -> bool {
+    window().navigator().on_line()
+}
+
+/// The text of whatever was thrown.
+pub(crate) fn thrown(error: &JsValue) -> String {
+    error.dyn_ref::<js_sys::Error>().map_or_else(
+        || error.as_string().unwrap_or_default(),
+        |error| error.message().into(),
+    )
+}
+
+/// The address that a WebSocket is dialled at: `url` resolved against the page's own address,
+/// with `http` and `https` turned into `ws` and `wss`. On a page at `https://host/app/`, `live`
+/// becomes `wss://host/app/live`.
+///
+/// # Errors
+///
+/// In words, when the URL is none, or has a scheme that no WebSocket has.
+pub fn websocket_url(url: &str) -> Result<String, String> {
+    let base = window()
+        .document()
+        .and_then(|document| document.base_uri().ok().flatten())
+        .unwrap_or_default();
+    let resolved = if base.is_empty() {
+        Url::new(url)
+    } else {
+        Url::new_with_base(url, &base)
+    }
+    .map_err(|_| format!("\"{url}\" is not a URL"))?;
+    match resolved.protocol().as_str() {
+        "ws:" | "wss:" => {}
+        "http:" => resolved.set_protocol("ws:"),
+        "https:" => resolved.set_protocol("wss:"),
+        scheme => {
+            return Err(format!(
+                "\"{url}\" begins with {scheme} where a WebSocket's URL has ws: or wss:"
+            ));
+        }
+    }
+    // A WebSocket's URL must not have a fragment.
+    resolved.set_hash("");
+    Ok(resolved.href())
+}
+
+/// One `setTimeout` at a time.
+#[derive(Default)]
+pub(crate) struct Alarm {
+    deadline: Cell<Option<Instant>>,
+    timeout: RefCell<Option<Timeout>>,
+}
+
+impl Alarm {
+    /// Rings at the deadline, and no more at the one before. It may ring early; whoever is called
+    /// looks at the clock and sets the alarm again.
+    pub(crate) fn set(&self, deadline: Option<Instant>, ring: impl FnOnce() + 'static) {
+        if self.deadline.replace(deadline) == deadline {
+            return;
+        }
+        let timeout = deadline.map(|deadline| {
+            let millis = deadline.saturating_since(now()).as_millis();
+            let millis = u64::try_from(millis)
+                .unwrap_or(u64::MAX)
+                .min(LONGEST_TIMEOUT);
+            // In range by the line above.
+            Timeout::new(u32::try_from(millis).unwrap_or(0), ring)
+        });
+        // Cancels the one before.
+        drop(self.timeout.replace(timeout));
+    }
+
+    /// The alarm rang: the same deadline can be set again.
+    pub(crate) fn rang(&self) {
+        self.deadline.set(None);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.deadline.set(None);
+        drop(self.timeout.take());
+    }
+}
+
+/// News of the network, for as long as it is held.
+pub(crate) fn on_network(
+    online: impl Fn() + 'static,
+    offline: impl Fn() + 'static,
+) -> [EventListener; 2] {
+    let window = window();
+    [
+        EventListener::new(&window, "online", move |_| online()),
+        EventListener::new(&window, "offline", move |_| offline()),
+    ]
+}
+
+/// News that somebody looks at the page again, for as long as it is held.
+pub(crate) fn on_visible(visible: impl Fn() + 'static) -> Option<EventListener> {
+    let document = window().document()?;
+    let target = document.clone();
+    Some(EventListener::new(&target, "visibilitychange", move |_| {
+        if document.visibility_state() == VisibilityState::Visible {
+            visible();
+        }
+    }))
+}
