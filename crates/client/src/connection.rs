@@ -10,7 +10,7 @@ use babelwire_client_core::{
 };
 use gloo_events::EventListener;
 use serde::Serialize;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 use crate::browser::{self, Alarm};
@@ -246,7 +246,7 @@ impl Driver {
 
     fn dial(self: &Rc<Self>, generation: Generation) {
         let dialled = browser::websocket_url(&self.url).and_then(|url| {
-            Socket::dial(&url, generation, Rc::downgrade(self))
+            Socket::dial(&url, generation, &Rc::downgrade(self))
                 .map_err(|error| browser::thrown(&error))
         });
         match dialled {
@@ -263,7 +263,7 @@ impl Driver {
             .socket
             .borrow()
             .as_ref()
-            .filter(|socket| socket.socket.ready_state() > WebSocket::OPEN)
+            .filter(|socket| socket.web.ready_state() > WebSocket::OPEN)
             .map(|socket| socket.generation);
         self.input(|connection| {
             // A browser takes frames for a socket that is closing, and throws them away.
@@ -280,7 +280,7 @@ impl Driver {
         {
             // Throws only while the socket is still being dialled, and the machine has seen it
             // open.
-            let _ = socket.socket.send_with_str(text);
+            let _ = socket.web.send_with_str(text);
         }
     }
 
@@ -304,27 +304,23 @@ impl Driver {
 /// A socket with its callbacks; dropping it takes them away and closes it.
 struct Socket {
     generation: Generation,
-    socket: WebSocket,
-    listeners: [EventListener; 4],
+    web: WebSocket,
+    listeners: Vec<EventListener>,
 }
 
 impl Socket {
-    fn dial(
-        url: &str,
-        generation: Generation,
-        driver: Weak<Driver>,
-    ) -> Result<Self, wasm_bindgen::JsValue> {
-        let socket = WebSocket::new(url)?;
-        socket.set_binary_type(BinaryType::Arraybuffer);
+    fn dial(url: &str, generation: Generation, driver: &Weak<Driver>) -> Result<Self, JsValue> {
+        let web = WebSocket::new(url)?;
+        web.set_binary_type(BinaryType::Arraybuffer);
         let on = |kind: &'static str, then: fn(&Rc<Driver>, Generation, &web_sys::Event)| {
             let driver = driver.clone();
-            EventListener::new(&socket, kind, move |event| {
+            EventListener::new(&web, kind, move |event| {
                 if let Some(driver) = driver.upgrade() {
                     then(&driver, generation, event);
                 }
             })
         };
-        let listeners = [
+        let listeners = vec![
             on("open", |driver, generation, _| {
                 driver.input(|connection| connection.handle_opened(browser::now(), generation));
             }),
@@ -352,7 +348,7 @@ impl Socket {
         ];
         Ok(Self {
             generation,
-            socket,
+            web,
             listeners,
         })
     }
@@ -360,8 +356,9 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let _ = &self.listeners;
+        // Before the close, so that nothing more is heard of it.
+        self.listeners.clear();
         // Throws only for a code that is none.
-        let _ = self.socket.close_with_code(1000);
+        let _ = self.web.close_with_code(1000);
     }
 }

@@ -180,7 +180,7 @@ impl Driver {
     }
 
     fn send(self: &Rc<Self>, attempt: Attempt) {
-        match Sending::start(&self.request, &self.file, attempt, Rc::downgrade(self)) {
+        match Sending::start(&self.request, &self.file, attempt, &Rc::downgrade(self)) {
             Ok(sending) => drop(self.sending.replace(Some(sending))),
             Err(error) => self.upload.borrow_mut().handle_error(
                 browser::now(),
@@ -213,7 +213,7 @@ impl Sending {
         to: &Request,
         file: &Blob,
         attempt: Attempt,
-        driver: Weak<Driver>,
+        driver: &Weak<Driver>,
     ) -> Result<Self, JsValue> {
         let request = XmlHttpRequest::new()?;
         request.open_with_async(&to.method, &to.url, true)?;
@@ -246,10 +246,10 @@ impl Sending {
                 });
             }),
             on(&request, "load", |driver, attempt, _| {
-                driver.answered(attempt)
+                driver.answered(attempt);
             }),
             on(&request, "error", |driver, attempt, _| {
-                driver.failed(attempt)
+                driver.failed(attempt);
             }),
         ];
         request.send_with_opt_blob(Some(file))?;
