@@ -1,4 +1,26 @@
 //! What happens: Babelwire's handlers over ports, with no transport and no vendor.
+//!
+//! [`Service`] is what the outside calls: REST calls, actions of the WebSocket and object events
+//! all end there. [`ports`] is what it calls: tables, objects, connections, a clock. What takes
+//! longer than a call is [`ports::Work`] for a [`Worker`].
 
+mod action;
+mod broadcast;
+pub mod events;
+mod job;
+mod object_events;
+pub mod ports;
+mod service;
+mod slots;
 pub mod text;
 pub mod translator;
+mod worker;
+
+pub use action::ErrorFrame;
+pub use service::{Limits, Listed, Ports, Retried, Service, ServiceError};
+pub use worker::{WorkQueue, Worker, work_queue};
+
+/// A time as it crosses the network: RFC 3339 in UTC, with milliseconds.
+pub fn rfc3339(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

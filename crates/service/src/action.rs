@@ -1,0 +1,123 @@
+//! What clients ask for over the WebSocket.
+
+use babelwire_wire::{Action, Push};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ports::{Connection, Subscriber, Work, Written};
+use crate::service::{Service, ServiceError};
+
+/// What the sender of an action that makes no sense receives. Its `type` is none that carries
+/// news, so pages show it as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorFrame {
+    /// `error`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The action that was asked for.
+    pub action: String,
+    /// What is wrong with it, and what to do.
+    pub detail: String,
+}
+
+impl Service {
+    /// A client connected.
+    pub async fn connected(&self, connection: &str) -> Result<(), ServiceError> {
+        let connection = Connection {
+            id: connection.to_owned(),
+            connected_at: self.ports.clock.now(),
+        };
+        Ok(self.ports.records.connect(&connection).await?)
+    }
+
+    /// A client went.
+    pub async fn disconnected(&self, connection: &str) -> Result<(), ServiceError> {
+        Ok(self.ports.records.disconnect(connection).await?)
+    }
+
+    /// A client sent a frame with an action. The answer, if there is one, is for the sender
+    /// alone. A frame that makes no sense is answered in words and is no error.
+    pub async fn action(
+        &self,
+        connection: &str,
+        body: &str,
+    ) -> Result<Option<String>, ServiceError> {
+        let refused = match serde_json::from_str::<Action>(body) {
+            Ok(Action::EchoMessage { data }) => {
+                self.broadcast(Bytes::from(data), false).await?;
+                None
+            }
+            Ok(Action::Ping { data }) => return json(&Push::Pong { data }).map(Some),
+            Ok(Action::Subscribe {
+                translation_id,
+                from,
+            }) => self.subscribe(connection, translation_id, from).await?,
+            Ok(Action::Unsubscribe { translation_id }) => {
+                self.ports
+                    .records
+                    .unsubscribe(&translation_id, connection)
+                    .await?;
+                None
+            }
+            Err(error) => Some(words(&error)),
+        };
+        let Some(detail) = refused else {
+            return Ok(None);
+        };
+        let action = serde_json::from_str::<Value>(body)
+            .ok()
+            .and_then(|value| Some(value.get("action")?.as_str()?.to_owned()))
+            .unwrap_or_default();
+        json(&ErrorFrame {
+            kind: "error".to_owned(),
+            action,
+            detail,
+        })
+        .map(Some)
+    }
+
+    async fn subscribe(
+        &self,
+        connection: &str,
+        id: String,
+        from: u64,
+    ) -> Result<Option<String>, ServiceError> {
+        if self.ports.records.get(&id).await?.is_none() {
+            return Ok(Some(format!(
+                "There is no translation “{id}”: it may have been deleted."
+            )));
+        }
+        let most = self.limits.subscriptions;
+        let subscriber = Subscriber {
+            connection: connection.to_owned(),
+            from,
+        };
+        let written = self.ports.records.subscribe(&id, &subscriber, most).await?;
+        if written == Written::Conflict {
+            return Ok(Some(format!(
+                "A connection can follow {most} translations at a time: unsubscribe from one first."
+            )));
+        }
+        self.ports
+            .queue
+            .push(Work::CatchUp {
+                id,
+                connection: connection.to_owned(),
+                from,
+            })
+            .await?;
+        Ok(None)
+    }
+}
+
+/// serde's words without the position, which means nothing to who sent one line.
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    format!("This frame does not fit its action: {text}.")
+}
+
+pub(crate) fn json(value: &impl Serialize) -> Result<String, ServiceError> {
+    serde_json::to_string(value).map_err(|error| ServiceError::Internal(error.to_string()))
+}

@@ -1,0 +1,302 @@
+//! From one frame to many connections.
+
+use std::time::Duration;
+
+use babelwire_wire::{Push, Segment, Translation, limits};
+use bytes::Bytes;
+use futures::{TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::action::json;
+use crate::ports::{Page, PortError, PostError, Record, Subscriber, Work};
+use crate::service::{Service, ServiceError};
+
+/// Connections and subscribers read at once.
+const PAGE: usize = 500;
+
+/// Frames of one broadcast under way at once: enough that slow clients do not hold up the rest.
+const SIDE_BY_SIDE: usize = 1024;
+
+/// How long a client may refuse frames before its connection is closed. It then comes back and
+/// asks what it missed, which is better than to go on with a hole in its news.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long after `$connect` a connection may look gone because its handshake has not ended.
+const HANDSHAKE: SignedDuration = SignedDuration::from_secs(10);
+
+impl Service {
+    /// Sends one frame to every connection, side by side. Connections that are gone are
+    /// forgotten, and no failure of one keeps the frame from another. `fleeting` frames are not
+    /// tried again with a client that is slow to read.
+    pub async fn broadcast(&self, text: Bytes, fleeting: bool) -> Result<(), ServiceError> {
+        let connections =
+            pages(
+                |after| async move { self.ports.records.connections(after.as_deref(), PAGE).await },
+            );
+        connections
+            .try_for_each_concurrent(SIDE_BY_SIDE, |connection| {
+                let text = text.clone();
+                async move {
+                    let connected_at = Some(connection.connected_at);
+                    if fleeting {
+                        // Busy: a newer frame follows.
+                        let _ = self.post_once(&connection.id, connected_at, text).await;
+                    } else {
+                        self.post(&connection.id, connected_at, text).await;
+                    }
+                    Ok(())
+                }
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Posts a frame until it is taken or there is no sense in it.
+    pub(crate) async fn post(
+        &self,
+        connection: &str,
+        connected_at: Option<Timestamp>,
+        text: Bytes,
+    ) -> bool {
+        let mut wait = Duration::from_millis(20);
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.post_once(connection, connected_at, text.clone()).await {
+                Ok(taken) => return taken,
+                Err(Busy) if waited >= PATIENCE => {
+                    tracing::info!(connection, "closing a connection that does not read");
+                    if let Err(error) = self.ports.notifier.close(connection).await {
+                        tracing::warn!(connection, %error, "could not close a connection");
+                    }
+                    return false;
+                }
+                Err(Busy) => {
+                    self.ports.clock.sleep(wait).await;
+                    waited += wait;
+                    wait = (wait * 2).min(Duration::from_secs(1));
+                }
+            }
+        }
+    }
+
+    /// Posts a frame once. True when it was taken, false when it never will be.
+    pub(crate) async fn post_once(
+        &self,
+        connection: &str,
+        connected_at: Option<Timestamp>,
+        text: Bytes,
+    ) -> Result<bool, Busy> {
+        match self.ports.notifier.post(connection, text).await {
+            Ok(()) => return Ok(true),
+            Err(PostError::Busy) => return Err(Busy),
+            Err(PostError::Other(error)) => {
+                tracing::warn!(connection, %error, "could not post a frame");
+            }
+            Err(PostError::Gone) => {
+                let is_new = connected_at.is_some_and(|connected_at| {
+                    self.ports.clock.now().duration_since(connected_at) < HANDSHAKE
+                });
+                if !is_new && let Err(error) = self.ports.records.disconnect(connection).await {
+                    tracing::warn!(connection, %error, "could not forget a connection");
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Tells every connection of a translation's new state, without waiting for them.
+    pub(crate) async fn announce(
+        &self,
+        translation: &Translation,
+        fleeting: bool,
+    ) -> Result<(), ServiceError> {
+        let push = Push::Translation {
+            translation: translation.clone(),
+        };
+        self.announce_push(&push, fleeting).await
+    }
+
+    pub(crate) async fn announce_push(
+        &self,
+        push: &Push,
+        fleeting: bool,
+    ) -> Result<(), ServiceError> {
+        let text = Bytes::from(json(push)?);
+        Ok(self
+            .ports
+            .queue
+            .push(Work::Broadcast { text, fleeting })
+            .await?)
+    }
+
+    /// Sends segments that were just kept to whoever listens.
+    pub(crate) async fn push_segments(
+        &self,
+        record: &Record,
+        segments: &[Segment],
+    ) -> Result<(), ServiceError> {
+        let Some(first) = segments.iter().map(|segment| segment.index).min() else {
+            return Ok(());
+        };
+        let id = record.translation.id.as_str();
+        let total = record.translation.total;
+        let frames = segment_frames(id, total, segments)?;
+        let subscribers = pages(|after| async move {
+            self.ports
+                .records
+                .subscribers(id, after.as_deref(), PAGE)
+                .await
+        });
+        let frames = &frames;
+        subscribers
+            .map_err(ServiceError::from)
+            .try_for_each_concurrent(SIDE_BY_SIDE, |subscriber| async move {
+                let Subscriber { connection, from } = subscriber;
+                let own;
+                let (frames, first) = if from <= first {
+                    (frames, first)
+                } else {
+                    let wanted: Vec<_> = segments
+                        .iter()
+                        .filter(|segment| segment.index >= from)
+                        .cloned()
+                        .collect();
+                    own = segment_frames(id, total, &wanted)?;
+                    (&own, from)
+                };
+                if frames.is_empty() || self.ports.queue.is_catching_up(id, &connection, first) {
+                    return Ok(());
+                }
+                for frame in frames {
+                    match self.post_once(&connection, None, frame.clone()).await {
+                        Ok(true) => {}
+                        Ok(false) => break,
+                        Err(Busy) => {
+                            let id = id.to_owned();
+                            let from = first;
+                            let work = Work::CatchUp {
+                                id,
+                                connection,
+                                from,
+                            };
+                            self.ports.queue.push(work).await?;
+                            break;
+                        }
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// The client does not read fast enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+/// All items of a paged list, one page in memory at a time.
+fn pages<T, F, Fut>(page: F) -> impl stream::Stream<Item = Result<T, PortError>>
+where
+    F: Fn(Option<String>) -> Fut,
+    Fut: Future<Output = Result<Page<T>, PortError>>,
+{
+    stream::try_unfold((Some(None), page), |(after, page)| async move {
+        let Some(after) = after else {
+            return Ok::<_, PortError>(None);
+        };
+        let Page { items, next } = page(after).await?;
+        let items = stream::iter(items.into_iter().map(Ok::<T, PortError>));
+        Ok(Some((items, (next.map(Some), page))))
+    })
+    .try_flatten()
+}
+
+/// `segments` frames that each stay within what is billed as one message. A segment that does not
+/// even fit the largest message is left out: REST has it.
+pub(crate) fn segment_frames(
+    id: &str,
+    total: u64,
+    segments: &[Segment],
+) -> Result<Vec<Bytes>, ServiceError> {
+    let empty = json(&Push::Segments {
+        translation_id: id.to_owned(),
+        total,
+        segments: Vec::new(),
+    })?;
+    // `…"segments":[` and `]}`.
+    let (head, tail) = empty.split_at(empty.len() - 2);
+    let mut frames = Vec::new();
+    let mut frame = head.to_owned();
+    for segment in segments {
+        let item = json(segment)?;
+        let full = frame.len() + 1 + item.len() + tail.len() > limits::METERED_MESSAGE_BYTES;
+        if full && frame.len() > head.len() {
+            frame.push_str(tail);
+            frames.push(Bytes::from(std::mem::replace(&mut frame, head.to_owned())));
+        }
+        if head.len() + item.len() + tail.len() > limits::MAX_MESSAGE_BYTES {
+            tracing::warn!(
+                id,
+                index = segment.index,
+                "a segment is larger than a message"
+            );
+            continue;
+        }
+        if frame.len() > head.len() {
+            frame.push(',');
+        }
+        frame.push_str(&item);
+    }
+    if frame.len() > head.len() {
+        frame.push_str(tail);
+        frames.push(Bytes::from(frame));
+    }
+    Ok(frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use babelwire_wire::{Frame, Inbound};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn frames_hold_every_segment_in_order_and_stay_small(
+            texts in proptest::collection::vec(".{0,2000}", 0..40),
+        ) {
+            let segments: Vec<_> = (0..)
+                .zip(texts)
+                .map(|(index, text)| Segment { index, source: [index, index + 1], text })
+                .collect();
+            let mut seen = Vec::new();
+            for frame in segment_frames("a\"b", 99, &segments).unwrap() {
+                prop_assert!(frame.len() <= limits::METERED_MESSAGE_BYTES);
+                let frame = String::from_utf8(frame.to_vec()).unwrap();
+                match Inbound::parse(frame).frame {
+                    Frame::Segments { translation_id, total, segments } => {
+                        prop_assert_eq!((translation_id.as_str(), total), ("a\"b", 99));
+                        prop_assert!(!segments.is_empty());
+                        seen.extend(segments);
+                    }
+                    other => prop_assert!(false, "{:?}", other),
+                }
+            }
+            prop_assert_eq!(seen, segments);
+        }
+    }
+
+    #[test]
+    fn a_segment_above_the_largest_message_is_left_out_and_the_others_go() {
+        let segment = |index, length| Segment {
+            index,
+            source: [0, 1],
+            text: "x".repeat(length),
+        };
+        let segments = [segment(0, 5), segment(1, 200_000), segment(2, 60_000)];
+        let frames = segment_frames("id", 3, &segments).unwrap();
+        assert_eq!(frames.len(), 2);
+        assert!(frames.iter().all(|f| f.len() <= limits::MAX_MESSAGE_BYTES));
+    }
+}

@@ -1,0 +1,379 @@
+//! A queue of work within one process, and the worker that does it.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use babelwire_wire::Failure;
+use bytes::Bytes;
+use futures::channel::mpsc;
+use futures::future::{AbortHandle, BoxFuture, abortable};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+
+use crate::broadcast::segment_frames;
+use crate::ports::{PortError, Queue, Work};
+use crate::service::{Service, ServiceError};
+
+/// Kept segments read at once to catch a subscriber up: about one frame's worth.
+const CATCH_UP_SEGMENTS: usize = 200;
+/// How often work is tried again when a port fails, and the wait before the first time.
+const ATTEMPTS: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// A queue of work within one process, and the worker that does it.
+pub fn work_queue() -> (WorkQueue, Worker) {
+    let (sender, commands) = mpsc::unbounded();
+    let catching_up = CatchingUp::default();
+    let queue = WorkQueue {
+        sender,
+        catching_up: catching_up.clone(),
+    };
+    let worker = Worker {
+        commands,
+        catching_up,
+        tasks: FuturesUnordered::new(),
+        running: HashMap::new(),
+        waiting: VecDeque::new(),
+    };
+    (queue, worker)
+}
+
+/// Where work is handed in. It lives as long as the process: what a crash loses,
+/// [`Service::recover`] finds again.
+#[derive(Debug, Clone)]
+pub struct WorkQueue {
+    sender: mpsc::UnboundedSender<Command>,
+    catching_up: CatchingUp,
+}
+
+#[derive(Debug)]
+enum Command {
+    Push(Work),
+    Stop(String),
+}
+
+/// By translation and connection: how far its catching up is.
+type CatchingUp = Arc<Mutex<BTreeMap<(String, String), Position>>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Position {
+    /// The next index to send.
+    next: u64,
+    /// The lowest index asked for since the page under way was begun.
+    asked: Option<u64>,
+}
+
+impl Position {
+    fn ask(&mut self, from: u64) {
+        self.asked = Some(self.asked.map_or(from, |asked| asked.min(from)));
+    }
+}
+
+impl WorkQueue {
+    fn send(&self, command: Command) -> Result<(), PortError> {
+        self.sender
+            .unbounded_send(command)
+            .map_err(|_| PortError("the backend is shutting down".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Queue for WorkQueue {
+    async fn push(&self, work: Work) -> Result<(), PortError> {
+        self.send(Command::Push(work))
+    }
+
+    fn stop(&self, id: &str) {
+        // Without a worker nothing is under way.
+        let _ = self.send(Command::Stop(id.to_owned()));
+    }
+
+    fn is_catching_up(&self, id: &str, connection: &str, from: u64) -> bool {
+        let mut catching_up = self
+            .catching_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match catching_up.get_mut(&(id.to_owned(), connection.to_owned())) {
+            Some(position) => {
+                position.ask(from);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Does the work of a [`WorkQueue`], side by side.
+pub struct Worker {
+    commands: mpsc::UnboundedReceiver<Command>,
+    catching_up: CatchingUp,
+    tasks: FuturesUnordered<BoxFuture<'static, Finished>>,
+    running: HashMap<String, Running>,
+    /// Translations that wait for one of [`crate::Limits::jobs`] to end.
+    waiting: VecDeque<String>,
+}
+
+struct Running {
+    abort: AbortHandle,
+    /// It was asked for again meanwhile: what it read at its start may be old.
+    again: bool,
+}
+
+enum Finished {
+    Translation(String),
+    Other,
+}
+
+impl Worker {
+    /// Works until the last [`WorkQueue`] is gone. Dropped, it stops where it is, and nothing
+    /// that was kept is lost.
+    pub async fn run(mut self, service: Arc<Service>) {
+        loop {
+            futures::select! {
+                command = self.commands.next() => match command {
+                    Some(Command::Push(work)) => self.begin(&service, work),
+                    Some(Command::Stop(id)) => self.stop(&id),
+                    None => break,
+                },
+                finished = self.tasks.select_next_some() => {
+                    if let Finished::Translation(id) = finished {
+                        self.ended(&service, id);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, service: &Arc<Service>, work: Work) {
+        match work {
+            Work::Translate { id } => self.begin_translation(service, id),
+            Work::CatchUp {
+                id,
+                connection,
+                from,
+            } => self.begin_catching_up(service, id, connection, from),
+            Work::Sweep(remains) => {
+                self.spawn_persistent(service, "sweep", move |service| {
+                    let remains = remains.clone();
+                    async move { service.sweep(&remains).await }.boxed()
+                });
+            }
+            Work::Broadcast { text, fleeting } => {
+                self.spawn_persistent(service, "broadcast", move |service| {
+                    let text = Bytes::clone(&text);
+                    async move { service.broadcast(text, fleeting).await }.boxed()
+                });
+            }
+        }
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        let task = AssertUnwindSafe(task).catch_unwind().map(|ended| {
+            if ended.is_err() {
+                tracing::error!("a piece of background work panicked");
+            }
+            Finished::Other
+        });
+        self.tasks.push(task.boxed());
+    }
+
+    /// Spawns work that is tried again when a port fails, a few times.
+    fn spawn_persistent(
+        &mut self,
+        service: &Arc<Service>,
+        what: &'static str,
+        work: impl Fn(Arc<Service>) -> BoxFuture<'static, Result<(), ServiceError>> + Send + 'static,
+    ) {
+        let service = Arc::clone(service);
+        self.spawn(async move {
+            let mut wait = FIRST_WAIT;
+            for attempt in 1..=ATTEMPTS {
+                match work(Arc::clone(&service)).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::warn!(what, attempt, %error, "background work failed"),
+                }
+                service.ports.clock.sleep(wait).await;
+                wait *= 2;
+            }
+        });
+    }
+
+    fn begin_translation(&mut self, service: &Arc<Service>, id: String) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.again = true;
+            return;
+        }
+        if self.running.len() >= service.limits().jobs.max(1) {
+            if !self.waiting.contains(&id) {
+                self.waiting.push_back(id);
+            }
+            return;
+        }
+        let (task, abort) = abortable({
+            let (service, id) = (Arc::clone(service), id.clone());
+            async move {
+                let job = AssertUnwindSafe(service.translate(&id)).catch_unwind();
+                if job.await.is_err() {
+                    let failure = Failure {
+                        title: "The backend failed".to_owned(),
+                        detail: "This file ran into a bug; the log has more. What is translated \
+                                 is kept."
+                            .to_owned(),
+                    };
+                    service.fail(&id, failure).await;
+                }
+            }
+        });
+        let again = false;
+        self.running.insert(id.clone(), Running { abort, again });
+        self.tasks
+            .push(task.map(|_| Finished::Translation(id)).boxed());
+    }
+
+    fn stop(&mut self, id: &str) {
+        self.waiting.retain(|waiting| waiting != id);
+        if let Some(running) = self.running.get_mut(id) {
+            running.abort.abort();
+            // Whatever asks for it from here on comes after this.
+            running.again = false;
+        }
+    }
+
+    fn ended(&mut self, service: &Arc<Service>, id: String) {
+        let again = self.running.remove(&id).is_some_and(|ended| ended.again);
+        if again {
+            self.waiting.push_back(id);
+        }
+        if let Some(next) = self.waiting.pop_front() {
+            self.begin_translation(service, next);
+        }
+    }
+
+    fn begin_catching_up(
+        &mut self,
+        service: &Arc<Service>,
+        id: String,
+        connection: String,
+        from: u64,
+    ) {
+        {
+            let mut catching_up = self
+                .catching_up
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let key = (id.clone(), connection.clone());
+            if let Some(position) = catching_up.get_mut(&key) {
+                position.ask(from);
+                return;
+            }
+            catching_up.insert(
+                key,
+                Position {
+                    next: from,
+                    asked: None,
+                },
+            );
+        }
+        let work = CatchUp {
+            service: Arc::clone(service),
+            catching_up: Arc::clone(&self.catching_up),
+            key: (id, connection),
+        };
+        self.spawn(async move {
+            if let Err(error) = work.run().await {
+                tracing::warn!(%error, "could not catch a subscriber up");
+            }
+        });
+    }
+}
+
+/// Catches one subscriber up, at the speed at which it reads.
+struct CatchUp {
+    service: Arc<Service>,
+    catching_up: CatchingUp,
+    key: (String, String),
+}
+
+impl CatchUp {
+    async fn run(&self) -> Result<(), ServiceError> {
+        let (id, connection) = &self.key;
+        while let Some(next) = self.next() {
+            let Some(record) = self.service.ports.records.get(id).await? else {
+                return Ok(());
+            };
+            let segments = self
+                .service
+                .ports
+                .records
+                .segments(id, record.generation, next, CATCH_UP_SEGMENTS)
+                .await?;
+            for frame in segment_frames(id, record.translation.total, &segments)? {
+                if !self.service.post(connection, None, frame).await {
+                    return Ok(());
+                }
+            }
+            if !self.is_subscribed().await? {
+                return Ok(());
+            }
+            let last = segments.last().map(|segment| segment.index);
+            self.advance(last);
+        }
+        Ok(())
+    }
+
+    /// Where the next page begins.
+    fn next(&self) -> Option<u64> {
+        let mut catching_up = self
+            .catching_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let position = catching_up.get_mut(&self.key)?;
+        // This page is read after whatever was asked for so far was kept.
+        if let Some(asked) = position.asked.take() {
+            position.next = position.next.min(asked);
+        }
+        Some(position.next)
+    }
+
+    /// After a page that ended with index `last`: goes on after it, or ends where there was none,
+    /// unless more was asked for meanwhile.
+    fn advance(&self, last: Option<u64>) {
+        let mut catching_up = self
+            .catching_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(position) = catching_up.get_mut(&self.key) else {
+            return;
+        };
+        match last {
+            Some(last) => position.next = last + 1,
+            None if position.asked.is_some() => {}
+            None => {
+                catching_up.remove(&self.key);
+            }
+        }
+    }
+
+    async fn is_subscribed(&self) -> Result<bool, ServiceError> {
+        let (id, connection) = &self.key;
+        let subscription = self
+            .service
+            .ports
+            .records
+            .subscription(id, connection)
+            .await?;
+        Ok(subscription.is_some())
+    }
+}
+
+impl Drop for CatchUp {
+    fn drop(&mut self) {
+        self.catching_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
+    }
+}
