@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask --help` lists them.
 
+mod check;
 mod debian;
 mod page;
 mod paths;
@@ -7,6 +8,8 @@ mod process;
 mod serve;
 mod server;
 mod steps;
+mod tally;
+mod test;
 mod tools;
 
 use std::path::PathBuf;
@@ -46,6 +49,26 @@ reloads it whenever its sources change. Ctrl-C ends both.
   --port PORT   where the page is served on 127.0.0.1; 0 takes any free one   [default: 8081]
   --data DIR    where texts and translations are kept                          [default: data]
   --open        show the page in the browser";
+
+const TEST_HELP: &str = "\
+Usage: cargo xtask test [native] [peers] [wasm] [e2e] [-- ARGUMENTS]
+
+Runs every test, or the parts that are named, and ends with the line `N passed, N failed`. What is
+missing is installed first.
+
+  native   cargo test of the whole workspace
+  peers    the gateway against clients that nobody here wrote: websockets, boto3, wscat
+  wasm     the page and its library in headless Chromium
+  e2e      the page in Chromium against the real server with real Apertium
+
+ARGUMENTS go to the runner, such as `cargo xtask test e2e -- --grep keyboard`.";
+
+const CHECK_HELP: &str = "\
+Usage: cargo xtask check
+
+Format, clippy with warnings denied, the layout's rules (who may depend on whom; cores know no
+platform and no clock; views never see JSON), and the size of the page: at most 90 KB after Brotli
+for all that a first visit transfers.";
 
 fn main() -> ExitCode {
     match run() {
@@ -88,6 +111,18 @@ fn run() -> Result<u8> {
             Some(options) => serve::dev(&options),
             None => Ok(0),
         },
+        "test" => test_command(&mut arguments),
+        "check" => {
+            if let Some(argument) = arguments.next()? {
+                if matches!(argument, Long("help") | Short('h')) {
+                    println!("{CHECK_HELP}");
+                    return Ok(0);
+                }
+                bail!("{}\n\n{CHECK_HELP}", argument.unexpected());
+            }
+            check::run()?;
+            Ok(0)
+        }
         "help" => {
             println!("{HELP}");
             Ok(0)
@@ -124,4 +159,35 @@ fn serve_options(
         }
     }
     Ok(Some(options))
+}
+
+fn test_command(arguments: &mut lexopt::Parser) -> Result<u8> {
+    let mut suites = Vec::new();
+    let mut more = Vec::new();
+    // lexopt gives what follows `--` as plain values, and so would not tell them from suites.
+    let mut rest = arguments.raw_args()?;
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            more.extend(rest.by_ref());
+            break;
+        }
+        if argument == "--help" || argument == "-h" {
+            println!("{TEST_HELP}");
+            return Ok(0);
+        }
+        let suite = test::Suite::ALL
+            .into_iter()
+            .find(|suite| argument == suite.name());
+        let Some(suite) = suite else {
+            bail!(
+                "there is no part `{}`\n\n{TEST_HELP}",
+                argument.to_string_lossy()
+            );
+        };
+        suites.push(suite);
+    }
+    if suites.is_empty() {
+        suites.extend(test::Suite::ALL);
+    }
+    Ok(test::run(&suites, &more))
 }

@@ -259,10 +259,10 @@ fn wait(process: &mut Running) -> Result<u8> {
 }
 
 fn open(url: &str) {
-    let opener = ["xdg-open", "open", "wslview"]
+    let program = ["xdg-open", "open", "wslview"]
         .into_iter()
         .find_map(on_path);
-    let opened = opener.is_some_and(|program| {
+    let opened = program.is_some_and(|program| {
         Command::new(program)
             .arg(url)
             .stdout(Stdio::null())
