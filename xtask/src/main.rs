@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask --help` lists them.
 
+mod bench;
 mod check;
 mod debian;
 mod page;
@@ -17,6 +18,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
+
+/// Where `serve` listens unless told otherwise.
+const SERVE_PORT: u16 = 8080;
+/// Where `trunk serve` listens, as `Trunk.toml` has it.
+const DEV_PORT: u16 = 8081;
 
 const HELP: &str = "\
 Babelwire's commands
@@ -41,13 +47,12 @@ Installs what is missing, builds the page and the server, runs both on one origi
   --open        show the page in the browser";
 
 const DEV_HELP: &str = "\
-Usage: cargo xtask dev [--port PORT] [--data DIR] [--open]
+Usage: cargo xtask dev [--data DIR] [--open]
 
-Runs the server on 127.0.0.1:8080, and before it `trunk serve`, which builds the page anew and
-reloads it whenever its sources change. Ctrl-C ends both.
+Runs the server on 127.0.0.1:8080, and before it `trunk serve` on 127.0.0.1:8081, which builds the
+page anew and reloads it whenever its sources change. Ctrl-C ends both. Trunk.toml has the ports.
 
-  --port PORT   where the page is served on 127.0.0.1; 0 takes any free one   [default: 8081]
-  --data DIR    where texts and translations are kept                          [default: data]
+  --data DIR    where texts and translations are kept   [default: data]
   --open        show the page in the browser";
 
 const TEST_HELP: &str = "\
@@ -69,6 +74,19 @@ Usage: cargo xtask check
 Format, clippy with warnings denied, the layout's rules (who may depend on whom; cores know no
 platform and no clock; views never see JSON), and the size of the page: at most 90 KB after Brotli
 for all that a first visit transfers.";
+
+const BENCH_HELP: &str = "\
+Usage: cargo xtask bench [--write] [throughput] [one-megabyte] [large-upload] [idle] [power-cuts]
+
+Measures, or takes the measurements that are named, and prints a table.
+
+  throughput     the engine's pool against one `apertium` process on the same text
+  one-megabyte   a megabyte of English into Spanish, in a browser
+  large-upload   memory of page and server while 100 MB are uploaded
+  idle           memory of 1,000 idle connections; an echo to all of them
+  power-cuts     ten times kill -9 in one job: the same bytes
+
+  --write        put the table into docs/measurements.md";
 
 fn main() -> ExitCode {
     match run() {
@@ -103,11 +121,14 @@ fn run() -> Result<u8> {
         Some(other) => bail!("{}\n\n{HELP}", other.unexpected()),
     };
     match command.as_str() {
-        "serve" => match serve_options(&mut arguments, 8080, SERVE_HELP)? {
+        "serve" => match serve_options(&mut arguments, SERVE_PORT, SERVE_HELP)? {
             Some(options) => serve::serve(&options),
             None => Ok(0),
         },
-        "dev" => match serve_options(&mut arguments, 8081, DEV_HELP)? {
+        "dev" => match serve_options(&mut arguments, DEV_PORT, DEV_HELP)? {
+            Some(options) if options.port != DEV_PORT => {
+                bail!("the port of `dev` is in Trunk.toml\n\n{DEV_HELP}")
+            }
             Some(options) => serve::dev(&options),
             None => Ok(0),
         },
@@ -123,6 +144,7 @@ fn run() -> Result<u8> {
             check::run()?;
             Ok(0)
         }
+        "bench" => bench_command(&mut arguments),
         "help" => {
             println!("{HELP}");
             Ok(0)
@@ -159,6 +181,30 @@ fn serve_options(
         }
     }
     Ok(Some(options))
+}
+
+fn bench_command(arguments: &mut lexopt::Parser) -> Result<u8> {
+    const NAMES: [&str; 5] = [
+        "throughput",
+        "one-megabyte",
+        "large-upload",
+        "idle",
+        "power-cuts",
+    ];
+    let mut write = false;
+    let mut only = Vec::new();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("write") => write = true,
+            Long("help") | Short('h') => {
+                println!("{BENCH_HELP}");
+                return Ok(0);
+            }
+            Value(name) if NAMES.iter().any(|known| name == *known) => only.push(name.string()?),
+            other => bail!("{}\n\n{BENCH_HELP}", other.unexpected()),
+        }
+    }
+    bench::run(write, &only)
 }
 
 fn test_command(arguments: &mut lexopt::Parser) -> Result<u8> {

@@ -121,11 +121,6 @@ impl Running {
         Ok(Self { child, name })
     }
 
-    /// Its process id, also of its group.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child

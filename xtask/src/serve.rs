@@ -1,5 +1,6 @@
 //! `serve` and `dev`: the main job, on this machine.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -153,7 +154,7 @@ pub(crate) fn serve(options: &Options) -> Result<u8> {
     let needs = find_needs()?;
     let steps = Steps::new(count(&needs) + 1);
     let binary = prepare(&needs, &steps)?;
-    let mut server = steps.step("Starting the server", || start(&binary, port, options, &[]))?;
+    let mut server = steps.step("Starting the server", || start(&binary, port, options))?;
     let url = format!("http://127.0.0.1:{port}");
     tell_if_pseudo(port);
     println!("\nBabelwire is ready: {url}");
@@ -168,11 +169,7 @@ pub(crate) fn serve(options: &Options) -> Result<u8> {
 pub(crate) fn dev(options: &Options) -> Result<u8> {
     // Where Trunk.toml sends what is not a file of the page.
     const BACKEND: u16 = 8080;
-    let port = if options.port == 0 {
-        server::free_port()?
-    } else {
-        options.port
-    };
+    let port = options.port;
     server::expect_free(BACKEND)?;
     server::expect_free(port)?;
     let mut needs = find_tools_needed()?;
@@ -181,13 +178,7 @@ pub(crate) fn dev(options: &Options) -> Result<u8> {
     }
     let steps = Steps::new(count(&needs) + 1);
     let binary = prepare(&needs, &steps)?;
-    let origins = [
-        format!("http://127.0.0.1:{port}"),
-        format!("http://localhost:{port}"),
-    ];
-    let server = steps.step("Starting the server", || {
-        start(&binary, BACKEND, options, &origins)
-    })?;
+    let server = steps.step("Starting the server", || start(&binary, BACKEND, options))?;
     tell_if_pseudo(BACKEND);
     let mut trunk = Running::start(
         Command::new("trunk")
@@ -210,15 +201,10 @@ pub(crate) fn dev(options: &Options) -> Result<u8> {
     code
 }
 
-fn start(
-    binary: &std::path::Path,
-    port: u16,
-    options: &Options,
-    origins: &[String],
-) -> Result<Server> {
+fn start(binary: &std::path::Path, port: u16, options: &Options) -> Result<Server> {
     fs::create_dir_all(&options.data)
         .with_context(|| format!("cannot make the data directory {}", options.data.display()))?;
-    let mut arguments = vec![
+    let arguments: [OsString; 6] = [
         "--data".into(),
         options.data.clone().into_os_string(),
         "--translator".into(),
@@ -226,9 +212,6 @@ fn start(
         "--ui".into(),
         page::dist().into_os_string(),
     ];
-    for origin in origins {
-        arguments.extend(["--allow-origin".into(), origin.into()]);
-    }
     Server::start(binary, port, arguments, None)
 }
 
