@@ -102,14 +102,16 @@ pub struct Backoff {
 }
 
 impl Default for Backoff {
-    /// From 1 s up to 30 s. With the ceiling at 30 s, 10,000 clients that lost one server come
-    /// back at some 330 a second: fewer than the 500 new connections a second that API Gateway
-    /// grants an account by default ("Quotas for configuring and running a WebSocket API in API
-    /// Gateway").
+    /// From 1 s up to 60 s.
+    ///
+    /// Waits at the cap are 30 s on average, so 10,000 clients that lost one server come back at
+    /// some 330 a second: fewer than the 500 new connections a second that API Gateway grants an
+    /// account by default ("Quotas for configuring and running a WebSocket API in API Gateway").
+    /// With a cap of 30 s they would be 670.
     fn default() -> Self {
         Self {
             base: Duration::from_secs(1),
-            cap: Duration::from_secs(30),
+            cap: Duration::from_secs(60),
         }
     }
 }
@@ -175,8 +177,8 @@ mod tests {
         let seconds: Vec<u64> = (1..=8)
             .map(|retry| backoff.ceiling(retry).as_secs())
             .collect();
-        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30, 30]);
-        assert_eq!(backoff.ceiling(u32::MAX), Duration::from_secs(30));
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(backoff.ceiling(u32::MAX), Duration::from_secs(60));
     }
 
     #[test]

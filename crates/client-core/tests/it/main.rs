@@ -1,0 +1,13 @@
+//! The machines joined to a model of a server, on virtual time.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "in a test, a panic is how to say that something is wrong"
+)]
+
+mod connection;
+mod fleet;
+mod properties;
+mod upload;
+mod world;
