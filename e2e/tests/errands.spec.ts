@@ -58,7 +58,7 @@ test('an empty file is no accident', async ({ babelwire, server }) => {
 });
 
 test.describe('with a limit of 10,000 bytes', () => {
-  test.use({ serverOptions: { more: ['--max-size', '10000'] } });
+  test.use({ serverOptions: { more: ['--max-file-bytes', '10000'] } });
 
   test('a larger file is refused in words', async ({ babelwire, complaints }) => {
     // Browsers write every refused request to the console.

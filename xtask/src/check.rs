@@ -285,25 +285,13 @@ fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 /// Prints what each file of a first visit weighs after Brotli at its best, and the sum.
 fn size() -> Result<()> {
     test::prepare_page()?;
-    let dist = page::dist();
-    let mut files = Vec::new();
-    let mut dirs = vec![dist.clone()];
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(&dir)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                dirs.push(path);
-            } else {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    let weights = brotli(&files)?;
     let mut sum = 0;
-    for (path, bytes) in files.iter().zip(weights) {
-        let name = path.strip_prefix(&dist).unwrap_or(path);
-        println!("{bytes:>9}  {}", name.display());
+    for path in page::files()? {
+        let bytes = page::compressed_size(&path)?;
+        println!(
+            "{bytes:>9}  {}",
+            path.strip_prefix(page::dist()).unwrap_or(&path).display()
+        );
         sum += bytes;
     }
     println!("{sum:>9}  bytes after Brotli, of {PAGE_BUDGET}");
@@ -313,27 +301,6 @@ fn size() -> Result<()> {
         sum - PAGE_BUDGET
     );
     Ok(())
-}
-
-/// The size of each file after Brotli, quality 11. Node.js is here for `wasm-opt` anyway.
-fn brotli(files: &[PathBuf]) -> Result<Vec<u64>> {
-    const SCRIPT: &str = "\
-        const { brotliCompressSync, constants } = require('node:zlib');\
-        const { readFileSync } = require('node:fs');\
-        const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 };\
-        const size = (file) => brotliCompressSync(readFileSync(file), { params }).length;\
-        console.log(JSON.stringify(process.argv.slice(1).map(size)));";
-    let output = Command::new("node")
-        .args(["-e", SCRIPT, "--"])
-        .args(files)
-        .output()
-        .context("cannot run node")?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).context("node did not answer with sizes")
 }
 
 #[cfg(test)]

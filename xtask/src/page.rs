@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process::{output_of, run_quietly};
+use crate::process::{on_path, output_of, run_quietly};
 use crate::{paths, tools};
 
 /// The Cargo profile of the page, in the workspace's `Cargo.toml`.
@@ -120,7 +120,46 @@ pub(crate) fn build(optimize: Optimize) -> Result<()> {
             .env_remove("NO_COLOR")
             .current_dir(paths::root()),
     )?;
+    if on_path("node").is_some() {
+        compress()?;
+    }
     fs::write(stamp(), fingerprint).context("cannot note what the page was made of")
+}
+
+/// Puts a compressed copy beside each file, which the server sends to browsers that take it.
+fn compress() -> Result<()> {
+    const SCRIPT: &str = "\
+        const { brotliCompressSync, constants } = require('node:zlib');\
+        const { readFileSync, writeFileSync } = require('node:fs');\
+        const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 };\
+        for (const file of process.argv.slice(1))\
+            writeFileSync(file + '.br', brotliCompressSync(readFileSync(file), { params }));";
+    run_quietly(
+        "page-brotli",
+        Command::new("node")
+            .args(["-e", SCRIPT, "--"])
+            .args(files()?),
+    )
+}
+
+/// The page's files, without their compressed copies.
+pub(crate) fn files() -> Result<Vec<PathBuf>> {
+    let mut files = BTreeMap::new();
+    collect(&dist(), &dist(), &mut files)?;
+    Ok(files
+        .into_values()
+        .filter(|path| path.extension().is_none_or(|e| e != "br"))
+        .collect())
+}
+
+/// What a file weighs on its way to a browser, in bytes.
+pub(crate) fn compressed_size(file: &Path) -> Result<u64> {
+    let mut copy = file.as_os_str().to_owned();
+    copy.push(".br");
+    let copy = PathBuf::from(copy);
+    Ok(fs::metadata(&copy)
+        .with_context(|| format!("there is no {}", copy.display()))?
+        .len())
 }
 
 fn fingerprint(optimize: Optimize) -> Result<String> {

@@ -56,6 +56,11 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
+/// `port` if it is free, else another one.
+pub(crate) fn preferably(port: u16) -> Result<u16> {
+    expect_free(port).map(|()| port).or_else(|_| free_port())
+}
+
 /// Says in words when `port` cannot be had.
 pub(crate) fn expect_free(port: u16) -> Result<()> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
@@ -71,8 +76,6 @@ pub(crate) fn expect_free(port: u16) -> Result<()> {
 pub(crate) struct Server {
     /// The process.
     pub(crate) process: Running,
-    /// Where it listens, on 127.0.0.1.
-    pub(crate) port: u16,
 }
 
 impl Server {
@@ -109,7 +112,7 @@ impl Server {
                 bail!("the server ended before it was ready ({status})\n{said}");
             }
             if get(port, "/api/health").is_ok_and(|(status, _)| status == 200) {
-                return Ok(Self { process, port });
+                return Ok(Self { process });
             }
             if began.elapsed() > START_LIMIT {
                 let said = log

@@ -133,14 +133,19 @@ fn wasm(more: &[OsString]) -> Result<Tally> {
     let driver = tools::chromedriver().context("chromedriver is not on PATH")?;
     let binary = server::build(Profile::Dev)?;
     let data = scratch("wasm-data")?;
+    // The addresses are compiled into the tests: the same ones again save compiling them again.
+    let (port, test_page) = (server::preferably(18_091)?, server::preferably(18_092)?);
+    let test_page = format!("127.0.0.1:{test_page}");
     let server = Server::start(
         &binary,
-        server::free_port()?,
+        port,
         [
             OsString::from("--data"),
             data.clone().into_os_string(),
             "--translator".into(),
             "pseudo".into(),
+            "--allow-origin".into(),
+            format!("http://{test_page}").into(),
         ],
         Some("wasm-server"),
     )?;
@@ -149,21 +154,17 @@ fn wasm(more: &[OsString]) -> Result<Tally> {
         let mut tally = Tally::default();
         let status = run_watched(
             tools::cargo_wasm()
-                .args([
-                    "test",
-                    "--target",
-                    tools::WASM,
-                    "--package",
-                    package,
-                    "--no-fail-fast",
-                ])
+                .args(["test", "--tests", "--no-fail-fast", "--target", tools::WASM])
+                .args(["--package", package])
                 .args(more)
                 .env(
                     "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
                     "wasm-bindgen-test-runner",
                 )
                 .env("CHROMEDRIVER", &driver)
-                .env("BABELWIRE_TEST_PORT", server.port.to_string()),
+                .env("WASM_BINDGEN_TEST_ADDRESS", &test_page)
+                .env("BABELWIRE_TEST_WS", format!("ws://127.0.0.1:{port}/live"))
+                .env("BABELWIRE_TEST_HTTP", format!("http://127.0.0.1:{port}")),
             |line| tally += Tally::of_libtest_line(line),
         )?;
         total += tally.with_exit(status.success());
