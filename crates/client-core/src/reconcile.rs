@@ -309,6 +309,17 @@ mod tests {
         reconcile.handle_answer(now, fetch.id, "c8".to_owned());
         assert_eq!(reconcile.cursor(), Some("c8"));
         assert_eq!(*reconcile.state(), ReconcileState::Idle);
+
+        reconcile.request(now);
+        let fetch = asked(&mut reconcile);
+        reconcile.handle_failure(now, fetch.id, unavailable(), EVEN);
+        assert!(
+            matches!(
+                reconcile.state(),
+                ReconcileState::Waiting { attempt: 1, .. }
+            ),
+            "an answer ends a row of failures"
+        );
     }
 
     #[test]

@@ -333,6 +333,28 @@ fn nothing_is_dialled_while_the_machine_is_offline_and_all_is_well_soon_after() 
 }
 
 #[test]
+fn a_network_that_comes_back_and_a_person_who_connects_again_both_begin_without_old_failures() {
+    let mut world = World::new(Config::default());
+    world.server = Server::Refuses;
+    world.connect();
+    world.run(10 * MINUTE);
+    world.goes_offline();
+    world.comes_online();
+    assert!(
+        matches!(world.state(), State::Waiting { attempt: 1, delay, .. } if delay <= SECOND),
+        "{:?}",
+        world.state()
+    );
+    world.run(10 * MINUTE);
+    world.close();
+    world.connect();
+    assert!(matches!(
+        world.state(),
+        State::Connecting { attempt: 0, .. }
+    ));
+}
+
+#[test]
 fn going_offline_ends_a_dial_and_a_wait_as_well() {
     for server in [Server::Silent, Server::Refuses] {
         let mut world = World::new(Config::default());

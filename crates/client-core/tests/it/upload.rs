@@ -223,9 +223,30 @@ fn an_upload_waits_while_the_machine_is_offline_and_such_losses_are_not_counted(
 #[test]
 fn an_upload_to_a_server_on_a_machine_without_a_network_is_tried_all_the_same() {
     let mut upload = Upload::new(UploadConfig::default());
+    let now = Instant::from_millis(0);
     upload.hint_online(false);
-    upload.start(Instant::from_millis(0));
-    assert!(matches!(upload.poll_output(), Some(UploadOutput::Send(_))));
+    upload.start(now);
+    let Some(UploadOutput::Send(attempt)) = upload.poll_output() else {
+        panic!("it is tried");
+    };
+    upload.handle_response(now, attempt, 503, "", EVEN);
+    assert!(
+        matches!(upload.state(), UploadState::Waiting { .. }),
+        "a server that answers can be reached, whatever the browser says"
+    );
+}
+
+#[test]
+fn an_upload_that_starts_offline_finds_out_by_one_attempt_and_waits() {
+    let mut upload = Upload::new(UploadConfig::default());
+    let now = Instant::from_millis(0);
+    upload.hint_online(false);
+    upload.start(now);
+    let Some(UploadOutput::Send(attempt)) = upload.poll_output() else {
+        panic!("it is tried");
+    };
+    upload.handle_error(now, attempt, UploadError::Network, EVEN);
+    assert_eq!(*upload.state(), UploadState::Offline);
 }
 
 #[test]
