@@ -220,7 +220,7 @@ impl Service {
             total += count(segmenter.push(&decoded));
             text.write(&decoded).await?;
         }
-        let decoded = decoder.finish();
+        let (decoded, _replacements) = decoder.finish();
         total += count(segmenter.push(&decoded)) + count(segmenter.finish());
         text.write(&decoded).await?;
         text.finish().await?;
@@ -521,16 +521,8 @@ impl<'a> Translating<'a> {
     }
 
     fn start_steps(&mut self) {
-        if self.ready_bytes < READ_AHEAD_BYTES
-            && let Text::Waiting(mut text) = std::mem::replace(&mut self.text, Text::Reading)
-        {
-            self.steps.push(
-                async move {
-                    let pieces = text.next().await;
-                    Event::Read(text, pieces)
-                }
-                .boxed(),
-            );
+        if self.ready_bytes < READ_AHEAD_BYTES && matches!(self.text, Text::Waiting(_)) {
+            self.start_reading();
         }
         let is_keeping_up = self.batch.len() < 4 * FLUSH_SEGMENTS;
         if !self.is_asking && !self.ready.is_empty() && is_keeping_up {
@@ -541,6 +533,19 @@ impl<'a> Translating<'a> {
         self.start_keeping();
         if !self.is_publishing && !self.is_progress_timed && self.done != self.published {
             self.start_publishing();
+        }
+    }
+
+    fn start_reading(&mut self) {
+        match std::mem::replace(&mut self.text, Text::Reading) {
+            Text::Waiting(mut text) => self.steps.push(
+                async move {
+                    let pieces = text.next().await;
+                    Event::Read(text, pieces)
+                }
+                .boxed(),
+            ),
+            other => self.text = other,
         }
     }
 

@@ -1,0 +1,168 @@
+//! The calls on translations.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use babelwire_service::{Listed, ServiceError};
+use babelwire_wire::Translation;
+use babelwire_wire::rest::{CreateTranslation, Created, OneTranslation, Upload};
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::download::{download, result_name};
+use crate::problem::{Failed, bad_body, bad_query};
+
+type Id = Result<Path<String>, PathRejection>;
+
+/// The id in a path. One that is not even UTF-8 is nobody's.
+fn id(path: Id) -> Result<String, Failed> {
+    path.map(|Path(id)| id).map_err(|_| {
+        ServiceError::NotFound {
+            id: "�".to_owned()
+        }
+        .into()
+    })
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Result<Json<CreateTranslation>, JsonRejection>,
+) -> Result<Response, Failed> {
+    let request = match body {
+        Ok(Json(request)) => request,
+        Err(rejection) => return Ok(bad_body(&rejection)),
+    };
+    let (translation, upload) = app.service.create(request).await?;
+    let upload = absolute(&app, &headers, upload);
+    Ok((
+        StatusCode::CREATED,
+        Json(Created {
+            translation,
+            upload,
+        }),
+    )
+        .into_response())
+}
+
+/// An upload of the same origin gets the origin that the caller knows it by.
+fn absolute(app: &App, headers: &HeaderMap, mut upload: Upload) -> Upload {
+    if upload.url.starts_with('/') {
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let origin = match (&app.options.public_url, host) {
+            (Some(url), _) => url.clone(),
+            (None, Some(host)) => format!("http://{host}"),
+            (None, None) => String::new(),
+        };
+        upload.url.insert_str(0, &origin);
+    }
+    upload
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListQuery {
+    limit: Option<u64>,
+    after: Option<String>,
+    changed_since: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, Failed> {
+    let Query(query) = match query {
+        Ok(query) => query,
+        Err(rejection) => return Ok(bad_query(&rejection)),
+    };
+    let listed = Listed {
+        limit: query.limit,
+        after: query.after,
+        changed_since: query.changed_since,
+    };
+    Ok(Json(app.service.list(&listed).await?).into_response())
+}
+
+pub(crate) async fn get(State(app): State<App>, path: Id) -> Result<Response, Failed> {
+    one(app.service.get(&id(path)?).await?)
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every call that ends with it can fail"
+)]
+fn one(translation: Translation) -> Result<Response, Failed> {
+    Ok(Json(OneTranslation { translation }).into_response())
+}
+
+pub(crate) async fn source(State(app): State<App>, path: Id) -> Result<Response, Failed> {
+    let (translation, object) = app.service.source(&id(path)?).await?;
+    Ok(download(
+        &translation.name,
+        "application/octet-stream",
+        object,
+    ))
+}
+
+pub(crate) async fn result(State(app): State<App>, path: Id) -> Result<Response, Failed> {
+    let (translation, object) = app.service.result(&id(path)?).await?;
+    let name = result_name(&translation.name, &translation.target);
+    Ok(download(&name, "text/plain; charset=utf-8", object))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SegmentsQuery {
+    #[serde(default)]
+    from: u64,
+    limit: Option<u64>,
+}
+
+pub(crate) async fn segments(
+    State(app): State<App>,
+    path: Id,
+    query: Result<Query<SegmentsQuery>, QueryRejection>,
+) -> Result<Response, Failed> {
+    let Query(SegmentsQuery { from, limit }) = match query {
+        Ok(query) => query,
+        Err(rejection) => return Ok(bad_query(&rejection)),
+    };
+    let segments = app.service.segments(&id(path)?, from, limit).await?;
+    Ok(Json(segments).into_response())
+}
+
+pub(crate) async fn cancel(State(app): State<App>, path: Id) -> Result<Response, Failed> {
+    let translation = app.service.cancel(&id(path)?).await?;
+    Ok((StatusCode::ACCEPTED, Json(OneTranslation { translation })).into_response())
+}
+
+/// [`OneTranslation`], and how to send the bytes where they never came.
+#[derive(Serialize)]
+struct Retried {
+    translation: Translation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload: Option<Upload>,
+}
+
+pub(crate) async fn retry(
+    State(app): State<App>,
+    headers: HeaderMap,
+    path: Id,
+) -> Result<Response, Failed> {
+    let retried = app.service.retry(&id(path)?).await?;
+    Ok(Json(Retried {
+        translation: retried.translation,
+        upload: retried
+            .upload
+            .map(|upload| absolute(&app, &headers, upload)),
+    })
+    .into_response())
+}
+
+pub(crate) async fn delete(State(app): State<App>, path: Id) -> Result<Response, Failed> {
+    app.service.delete(&id(path)?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

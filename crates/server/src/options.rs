@@ -1,0 +1,165 @@
+//! What the command line and the environment say.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Runs Babelwire: the page, its REST interface and its WebSocket, in one process.
+#[derive(Debug, Clone, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub struct Options {
+    /// The address to listen on. Port 0 takes a free one; the line that is printed says which.
+    #[arg(
+        long,
+        env = "BABELWIRE_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDR"
+    )]
+    pub listen: SocketAddr,
+
+    /// The folder for the database, the files and their translations. It is made if there is
+    /// none. One server uses it at a time.
+    #[arg(
+        long,
+        env = "BABELWIRE_DATA",
+        default_value = "data",
+        value_name = "DIR"
+    )]
+    pub data: PathBuf,
+
+    /// The folder of the built page. Without it there is only the backend.
+    #[arg(long, env = "BABELWIRE_UI", value_name = "DIR")]
+    pub ui: Option<PathBuf>,
+
+    /// What translates.
+    #[arg(
+        long,
+        env = "BABELWIRE_TRANSLATOR",
+        default_value = "auto",
+        value_name = "NAME"
+    )]
+    pub translator: TranslatorChoice,
+
+    /// Where Apertium's `*.mode` files are, if not where Debian puts them.
+    #[arg(long, env = "BABELWIRE_APERTIUM_MODES", value_name = "DIR")]
+    pub apertium_modes: Option<PathBuf>,
+
+    /// How long the pseudo translator takes for a segment, so that progress can be seen.
+    #[arg(
+        long,
+        env = "BABELWIRE_PSEUDO_DELAY_MS",
+        default_value_t = 0,
+        value_name = "MILLISECONDS"
+    )]
+    pub pseudo_delay_ms: u64,
+
+    /// An origin whose pages may use this backend too, such as http://localhost:3000. Can be
+    /// given more than once, or as a list with commas.
+    #[arg(
+        long = "allow-origin",
+        env = "BABELWIRE_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub allow_origins: Vec<String>,
+
+    /// A name under which this backend may be asked, beside loopback names and the listening
+    /// address. Can be given more than once, or as a list with commas.
+    #[arg(
+        long = "allow-host",
+        env = "BABELWIRE_ALLOW_HOST",
+        value_delimiter = ',',
+        value_name = "HOST"
+    )]
+    pub allow_hosts: Vec<String>,
+
+    /// The URL under which the outside reaches this server, where a proxy stands before it. Its
+    /// host is allowed as if by --allow-host.
+    #[arg(long, env = "BABELWIRE_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// The largest file, in bytes.
+    #[arg(
+        long,
+        env = "BABELWIRE_MAX_FILE_BYTES",
+        default_value_t = 1 << 30,
+        value_name = "BYTES"
+    )]
+    pub max_file_bytes: u64,
+
+    /// How many translations are kept.
+    #[arg(
+        long,
+        env = "BABELWIRE_MAX_TRANSLATIONS",
+        default_value_t = 10_000,
+        value_name = "COUNT"
+    )]
+    pub max_translations: u64,
+
+    /// The longest file name, in characters.
+    #[arg(
+        long,
+        env = "BABELWIRE_MAX_NAME_CHARS",
+        default_value_t = 512,
+        value_name = "COUNT"
+    )]
+    pub max_name_chars: usize,
+
+    /// How many translations are worked on side by side.
+    #[arg(
+        long,
+        env = "BABELWIRE_MAX_JOBS",
+        default_value_t = 32,
+        value_name = "COUNT"
+    )]
+    pub max_jobs: usize,
+
+    /// How long an upload URL works, in seconds.
+    #[arg(
+        long,
+        env = "BABELWIRE_UPLOAD_EXPIRY_S",
+        default_value_t = 3600,
+        value_name = "SECONDS"
+    )]
+    pub upload_expiry_s: u64,
+
+    /// How long a WebSocket may be idle, in milliseconds; API Gateway's 10 minutes by default.
+    #[arg(
+        long,
+        env = "BABELWIRE_SOCKET_IDLE_MS",
+        default_value_t = 600_000,
+        value_name = "MILLISECONDS"
+    )]
+    pub socket_idle_ms: u64,
+
+    /// How long a WebSocket may last, in milliseconds; API Gateway's 2 hours by default.
+    #[arg(
+        long,
+        env = "BABELWIRE_SOCKET_MAX_MS",
+        default_value_t = 7_200_000,
+        value_name = "MILLISECONDS"
+    )]
+    pub socket_max_ms: u64,
+
+    /// What is logged, to standard error: a level (error, warn, info, debug, trace), or filters
+    /// such as info,babelwire_service=debug.
+    #[arg(
+        long,
+        env = "BABELWIRE_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+}
+
+/// What translates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TranslatorChoice {
+    /// Apertium where any of its language pairs is installed, else pseudo.
+    Auto,
+    /// Apertium; without an installed pair the server does not start.
+    Apertium,
+    /// No translation at all: accents on letters, brackets around lines.
+    Pseudo,
+}
