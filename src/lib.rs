@@ -1,1 +1,16 @@
-//! The page: a single-page app in Yew over `babelwire-client`.
+//! The page: drop text files, read their translations as they come to exist.
+//!
+//! - [`store`]: what the page knows and how that changes; pure.
+//! - [`words`]: what a person reads of it; pure.
+//! - [`components`]: how it looks; knows the store's types, never JSON.
+//! - [`runtime`]: does what the store asks for, in the browser.
+//! - [`api`], [`config`], [`source_text`], [`intl`]: the parts of the browser that it needs.
+
+pub mod api;
+pub mod components;
+pub mod config;
+pub mod intl;
+pub mod runtime;
+pub mod source_text;
+pub mod store;
+pub mod words;

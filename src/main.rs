@@ -1,2 +1,6 @@
-//! The page.
-fn main() {}
+//! Starts the page.
+
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    babelwire::runtime::start();
+}

@@ -1,0 +1,119 @@
+//! The whole page.
+
+use yew::prelude::*;
+
+use super::connection_chip::connection_chip;
+use super::console::{Console, Props as ConsoleProps};
+use super::drop_zone::DropZone;
+use super::file_list::file_list;
+use super::language_bar::{LanguageBar, Props as LanguageBarProps};
+use super::live_news::live_news;
+use super::reader::{Props as ReaderProps, Reader};
+use crate::runtime::Store;
+use crate::store::{Mode, Msg, State, Trouble};
+use crate::words;
+
+/// What the page shows.
+#[derive(Debug, PartialEq, Properties)]
+pub struct AppProps {
+    /// Where it comes from.
+    pub store: Store,
+}
+
+/// The whole page. Renders once for each batch that the store took in.
+#[derive(Debug)]
+pub struct App;
+
+impl Component for App {
+    type Message = ();
+    type Properties = AppProps;
+
+    fn create(ctx: &Context<Self>) -> Self {
+        ctx.props().store.listen(ctx.link().callback(|()| ()));
+        Self
+    }
+
+    fn view(&self, ctx: &Context<Self>) -> Html {
+        let store = &ctx.props().store;
+        let state = store.state();
+        let full = matches!(state.mode, Mode::Full | Mode::Starting);
+        html! {
+            <>
+                <header class="top">
+                    <h1>{ "Babelwire" }</h1>
+                    if full {
+                        <LanguageBar ..LanguageBarProps::new(store, &state) />
+                    }
+                    { header_end(store, &state) }
+                </header>
+                { match &state.mode {
+                    Mode::Broken(trouble) => broken(trouble),
+                    Mode::LiveConsole => html! { <main class="live">{ live_news(&state) }</main> },
+                    Mode::Starting | Mode::Full => work(store, &state),
+                } }
+                if state.console_open {
+                    <Console ..ConsoleProps::new(store, &state) />
+                }
+            </>
+        }
+    }
+}
+
+fn header_end(store: &Store, state: &State) -> Html {
+    if matches!(state.mode, Mode::Broken(_)) {
+        return Html::default();
+    }
+    let toggle = store.on(|_: MouseEvent| Msg::ToggleConsole);
+    html! {
+        <div class="top-end">
+            { connection_chip(store, state.link) }
+            <button type="button" class="quiet" aria-expanded={state.console_open.to_string()}
+                aria-controls="console" onclick={toggle}>{ "Console" }</button>
+        </div>
+    }
+}
+
+fn work(store: &Store, state: &State) -> Html {
+    let reader = ReaderProps::new(store, state).map(|props| {
+        let key = props.document_key();
+        html! { <Reader {key} ..props /> }
+    });
+    let layout = match (&reader, state.rows.is_empty()) {
+        (Some(_), _) => "reading",
+        (None, true) => "empty",
+        (None, false) => "listing",
+    };
+    let dismiss = store.on(|_: MouseEvent| Msg::DismissNotice);
+    html! {
+        <main class={classes!("work", layout)}>
+            <div class="side">
+                <p class="tagline">{ "Drop text files here. Their translations arrive by themselves." }</p>
+                <DropZone store={store.clone()} />
+                if state.is_demonstration() {
+                    <p class="banner warn">{ words::DEMONSTRATION }</p>
+                }
+                if let Some(notice) = &state.notice {
+                    <div class="banner" role="alert">
+                        <p>{ notice.clone() }</p>
+                        <button type="button" class="quiet" onclick={dismiss}>{ "OK" }</button>
+                    </div>
+                }
+                { file_list(store, state) }
+            </div>
+            if let Some(reader) = reader {
+                { reader }
+            } else if !state.rows.is_empty() {
+                <p class="nothing-open">{ "Open a file to read its translation here, side by side with the original." }</p>
+            }
+        </main>
+    }
+}
+
+fn broken(trouble: &Trouble) -> Html {
+    html! {
+        <main class="broken" role="alert">
+            <h2>{ trouble.title.clone() }</h2>
+            <p>{ trouble.detail.clone() }</p>
+        </main>
+    }
+}

@@ -1,0 +1,107 @@
+//! One file of the list.
+
+use std::rc::Rc;
+
+use web_sys::HtmlElement;
+use yew::prelude::*;
+
+use crate::intl::language_name;
+use crate::runtime::Store;
+use crate::store::{Command, Msg, Row};
+use crate::words;
+
+#[derive(PartialEq, Properties)]
+pub(super) struct Props {
+    pub(super) store: Store,
+    pub(super) row: RowRef,
+    /// Whether the reader shows it.
+    pub(super) open: bool,
+    /// Whether what is read is no translation.
+    pub(super) demonstration: bool,
+}
+
+/// A row, the same only when it is the very same: rows are replaced, never changed.
+#[derive(Clone)]
+pub(super) struct RowRef(pub(super) Rc<Row>);
+
+impl PartialEq for RowRef {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+#[component(FileRow)]
+pub(super) fn file_row(props: &Props) -> Html {
+    let row = &*props.row.0;
+    let key = row.key;
+    let button = |show: bool, verb: &'static str, class: &'static str, msg: fn(u32) -> Msg| {
+        show.then(|| {
+            let onclick = props.store.on(move |_: MouseEvent| msg(key));
+            let current = (verb == "Open" && props.open).then_some("true");
+            html! {
+                <button type="button" {class} aria-label={label(verb, &row.name)}
+                    disabled={row.busy} aria-current={current} {onclick}>{ verb }</button>
+            }
+        })
+    };
+    let progress = words::progress(row).map(|known| {
+        let label = label("Progress of", &row.name);
+        match known {
+            Some((value, max)) => html! {
+                <progress key="known" aria-label={label} value={value.to_string()} max={max.to_string()} />
+            },
+            None => html! { <progress key="unknown" aria-label={label} /> },
+        }
+    });
+    let download = row.can_download().then(|| {
+        let href = row.id().and_then(|id| props.store.result_url(id));
+        html! {
+            <a class="button" {href} download="" role="button" onkeydown={press}
+                aria-label={label("Download", &row.name)}>{ "Download" }</a>
+        }
+    });
+    let tone = if row.can_download() {
+        "done"
+    } else if row.can_retry() {
+        "stopped"
+    } else {
+        "active"
+    };
+    html! {
+        <li class={classes!("file", tone, props.open.then_some("open"))}>
+            <p class="file-name"><bdi title={row.name.clone()}>{ row.name.clone() }</bdi></p>
+            <p class="file-facts">
+                if !row.target.is_empty() {
+                    { language_name(&row.source) }{ " to " }{ language_name(&row.target) }{ ", " }
+                }
+                { words::size(row.size) }
+            </p>
+            <p class="file-state">{ words::state(row) }</p>
+            if props.demonstration && row.can_open() {
+                <p class="note warn">{ "Demo text, not a translation" }</p>
+            }
+            { for progress }
+            <div class="actions">
+                { for button(row.can_open(), "Open", "", Msg::Open) }
+                { for download }
+                { for button(row.can_retry(), "Retry", "", |key| Msg::Command(key, Command::Retry)) }
+                { for button(row.can_cancel(), "Cancel", "quiet", |key| Msg::Command(key, Command::Cancel)) }
+                { for button(true, "Delete", "quiet", |key| Msg::Command(key, Command::Delete)) }
+            </div>
+        </li>
+    }
+}
+
+/// The space bar presses a button, and this link is one.
+fn press(event: KeyboardEvent) {
+    if event.key() == " " {
+        event.prevent_default();
+        if let Some(link) = event.target_dyn_into::<HtmlElement>() {
+            link.click();
+        }
+    }
+}
+
+fn label(verb: &str, name: &str) -> String {
+    [verb, " ", name].concat()
+}

@@ -1,0 +1,17 @@
+//! How the page looks: one file for each part.
+//!
+//! Views read the store's types and send it [`Msg`](crate::store::Msg)s; they never see JSON, and
+//! a person's text is only ever a text node.
+
+mod app;
+mod connection_chip;
+mod console;
+mod drop_zone;
+mod file_list;
+mod file_row;
+mod language_bar;
+mod live_news;
+mod reader;
+
+pub use app::{App, AppProps};
+pub(crate) use drop_zone::files_of;

@@ -1,0 +1,246 @@
+//! What the store asks for, done.
+
+use std::cell::RefCell;
+
+use babelwire_client::upload::{self, UploadHandle, UploadState};
+use babelwire_client::{
+    Client, Event, FetchError, Options, ReconcileConfig, Reconciler, SendOutcome, State,
+};
+use babelwire_wire::Inbound;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::Blob;
+
+use super::{LANGUAGES_KEY, Store, storage};
+use crate::api::Api;
+use crate::config;
+use crate::source_text::SourceText;
+use crate::store::{Effect, Key, Link, Mode, Msg, Trouble};
+
+/// How often the page looks whether a push was lost, in milliseconds.
+const TICK: i32 = 20_000;
+
+thread_local! {
+    static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+    static RECONCILER: RefCell<Option<Reconciler>> = const { RefCell::new(None) };
+    static UPLOADS: RefCell<Vec<(Key, UploadHandle)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Reads the configuration and connects.
+pub(super) fn begin(store: &Store) {
+    let store = store.clone();
+    spawn_local(async move {
+        let backend = match config::load().await {
+            Ok(backend) => backend,
+            Err(trouble) => return store.dispatch(Msg::Configured(Err(trouble))),
+        };
+        let mode = match backend.api {
+            Some(api) => {
+                catch_up_with(&store, Api::new(&api));
+                Mode::Full
+            }
+            None => Mode::LiveConsole,
+        };
+        store.dispatch(Msg::Configured(Ok(mode)));
+        connect(&store, backend.websocket);
+        tick(&store);
+    });
+}
+
+fn catch_up_with(store: &Store, api: Api) {
+    store.set_api(api.clone());
+    let store = store.clone();
+    let reconciler = Reconciler::new(ReconcileConfig::default(), None, move |since| {
+        changes(store.clone(), api.clone(), since)
+    });
+    RECONCILER.set(Some(reconciler));
+}
+
+/// All pages of what changed; gives the cursor of the first, since more may have changed while
+/// the others were read.
+async fn changes(store: Store, api: Api, since: Option<String>) -> Result<String, FetchError> {
+    let mut cursor = None;
+    let mut after: Option<String> = None;
+    loop {
+        match api.listing(since.as_deref(), after.as_deref()).await {
+            Ok(listing) => {
+                let first = cursor.get_or_insert_with(|| listing.cursor.clone()).clone();
+                after = listing.next.clone();
+                store.dispatch(Msg::Listed(Ok(listing)));
+                if after.is_none() {
+                    return Ok(first);
+                }
+            }
+            Err(trouble) => {
+                if trouble.refused && since.is_some() {
+                    return Err(FetchError::CursorUnknown);
+                }
+                let why = trouble.title.clone();
+                store.dispatch(Msg::Listed(Err(trouble)));
+                return Err(FetchError::Unavailable(why));
+            }
+        }
+    }
+}
+
+fn connect(store: &Store, url: String) {
+    let heard = store.clone();
+    let client = Client::connect(Options::new(url), move |event| match event {
+        Event::Changed { to, .. } => heard.dispatch(Msg::Link(link(to))),
+        Event::Frame { text, .. } => heard.dispatch(Msg::Frame(Inbound::parse(text))),
+        Event::Sent { text, .. } => heard.dispatch(Msg::Sent(text)),
+        Event::Discarded { text } => heard.dispatch(Msg::Refused {
+            text,
+            why: "The connection was closed before it could be sent.".to_owned(),
+        }),
+        // `Changed` says the same, and an error's close follows it.
+        _ => {}
+    });
+    CLIENT.set(Some(client));
+}
+
+fn link(state: State) -> Link {
+    match state {
+        State::Connecting { attempt: 0, .. } => Link::Connecting,
+        State::Connecting { .. } => Link::Redialling,
+        State::Open { .. } => Link::Open,
+        State::Waiting { .. } => Link::Waiting,
+        State::Offline => Link::Offline,
+        State::Closed => Link::Closed,
+    }
+}
+
+fn tick(store: &Store) {
+    let store = store.clone();
+    let closure = Closure::<dyn FnMut()>::new(move || store.dispatch(Msg::Tick));
+    if let Some(window) = web_sys::window() {
+        // Fails for no callback that is a function.
+        let _ = window.set_interval_with_callback_and_timeout_and_arguments_0(
+            closure.as_ref().unchecked_ref(),
+            TICK,
+        );
+    }
+    closure.forget();
+}
+
+/// Does one thing.
+pub(super) fn perform(store: &Store, effect: Effect) {
+    match effect {
+        Effect::Send(frame) => send(store, frame),
+        Effect::ConnectNow => CLIENT.with_borrow(|client| {
+            if let Some(client) = client {
+                client.retry_now();
+            }
+        }),
+        Effect::CatchUp => RECONCILER.with_borrow(|reconciler| {
+            if let Some(reconciler) = reconciler {
+                reconciler.request();
+            }
+        }),
+        Effect::Upload { key, file, upload } => send_file(store, key, file, upload.into()),
+        Effect::AbortUpload(key) => forget_upload(key),
+        Effect::Release(file) => store.release(file),
+        Effect::RememberLanguages { source, target } => {
+            if let Some(storage) = storage() {
+                // A full or forbidden storage costs a preference, no more.
+                let _ = storage.set_item(LANGUAGES_KEY, &[&*source, " ", &*target].concat());
+            }
+        }
+        effect => {
+            let Some(api) = store.api() else { return };
+            let store = store.clone();
+            spawn_local(async move {
+                if let Some(msg) = ask(&store, &api, effect).await {
+                    store.dispatch(msg);
+                }
+            });
+        }
+    }
+}
+
+/// Whatever is asked of the REST interface, and what came of it.
+async fn ask(store: &Store, api: &Api, effect: Effect) -> Option<Msg> {
+    Some(match effect {
+        Effect::FetchLanguages => Msg::Languages(api.languages().await),
+        Effect::Create { key, body } => Msg::Created {
+            key,
+            result: api.create(&body).await,
+        },
+        Effect::Command { key, id, command } => Msg::Answered {
+            key,
+            result: api.command(&id, command).await,
+            id,
+            command,
+        },
+        Effect::FetchSegments { id, from } => Msg::Segments {
+            result: api.segments(&id, from).await,
+            id,
+        },
+        Effect::FetchSource { id, charset } => {
+            let result = api.source(&id).await.and_then(|bytes| {
+                let text = SourceText::decode(&bytes, &charset).ok_or_else(|| {
+                    Trouble::passing(
+                        "This browser can't read its encoding",
+                        "The translation is not affected.",
+                    )
+                })?;
+                store.set_text(id.clone(), text);
+                Ok(())
+            });
+            Msg::Source { id, result }
+        }
+        _ => return None,
+    })
+}
+
+fn send(store: &Store, frame: String) {
+    // Not dispatched from within: an event of the client may want the client again.
+    let client = CLIENT.with_borrow(Clone::clone);
+    let Some(client) = client else { return };
+    match client.send_text(frame.clone()) {
+        SendOutcome::Sent => {}
+        SendOutcome::Queued => store.dispatch(Msg::Queued(frame)),
+        SendOutcome::Rejected(rejection) => store.dispatch(Msg::Refused {
+            text: frame,
+            why: rejection.to_string(),
+        }),
+    }
+}
+
+fn send_file(store: &Store, key: Key, file: u32, request: upload::Request) {
+    let Some(file) = store.file(file) else {
+        return;
+    };
+    let heard = store.clone();
+    let blob: &Blob = file.as_ref();
+    let handle = upload::start(request, blob, move |state| {
+        let msg = match state {
+            UploadState::Sending { sent, .. } => Msg::Progress { key, sent },
+            UploadState::Waiting { .. } | UploadState::Offline => Msg::Interrupted { key },
+            UploadState::Done => Msg::Uploaded {
+                key,
+                result: Ok(()),
+            },
+            UploadState::Failed { error } => Msg::Uploaded {
+                key,
+                result: Err(Trouble::passing("It could not be sent", &error.to_string())),
+            },
+            _ => return,
+        };
+        heard.dispatch(msg);
+    });
+    UPLOADS.with_borrow_mut(|uploads| {
+        uploads.retain(|(_, upload)| !upload.state().is_final());
+        uploads.push((key, handle));
+    });
+}
+
+fn forget_upload(key: Key) {
+    let ended = UPLOADS.with_borrow_mut(|uploads| {
+        let place = uploads.iter().position(|(other, _)| *other == key)?;
+        Some(uploads.swap_remove(place))
+    });
+    // Dropped with nothing borrowed: it is aborted here.
+    drop(ended);
+}

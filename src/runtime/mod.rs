@@ -1,0 +1,71 @@
+//! The page at work: the store in the browser, and what it asks for done.
+
+mod drop;
+mod effects;
+mod store;
+
+pub use store::Store;
+
+use crate::components::{App, AppProps};
+use crate::store::{Preferences, State};
+
+/// Where the chosen languages are kept between visits.
+const LANGUAGES_KEY: &str = "babelwire.languages";
+
+/// Starts the page in the element `app`.
+pub fn start() {
+    yew::set_custom_panic_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        show_stopped();
+    }));
+    let Some(root) = element("app") else {
+        return;
+    };
+    let store = Store::new(State::new(preferences()), effects::perform);
+    drop::listen(&store);
+    yew::Renderer::<App>::with_root_and_props(
+        root,
+        AppProps {
+            store: store.clone(),
+        },
+    )
+    .render();
+    effects::begin(&store);
+}
+
+fn element(id: &str) -> Option<web_sys::Element> {
+    web_sys::window()?.document()?.get_element_by_id(id)
+}
+
+/// Shows the panel that index.html keeps for a page that stopped working.
+fn show_stopped() {
+    for (id, hidden) in [("app", true), ("stopped", false)] {
+        if let Some(element) = element(id) {
+            // Neither name is malformed, so neither call fails.
+            let _ = if hidden {
+                element.set_attribute("hidden", "")
+            } else {
+                element.remove_attribute("hidden")
+            };
+        }
+    }
+}
+
+fn preferences() -> Preferences {
+    let window = web_sys::window();
+    let kept = storage().and_then(|storage| storage.get_item(LANGUAGES_KEY).ok().flatten());
+    Preferences {
+        last: kept.and_then(|kept| {
+            let (source, target) = kept.split_once(' ')?;
+            Some((source.to_owned(), target.to_owned()))
+        }),
+        own: window
+            .and_then(|window| window.navigator().language())
+            .unwrap_or_default(),
+    }
+}
+
+/// The browser may keep nothing for this page: then the choice is for one visit.
+fn storage() -> Option<web_sys::Storage> {
+    web_sys::window()?.local_storage().ok().flatten()
+}

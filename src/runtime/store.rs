@@ -1,0 +1,210 @@
+//! The store in the browser: messages queue, and one batch is taken in for each frame.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use gloo_file::File;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use yew::Callback;
+
+use crate::api::Api;
+use crate::source_text::SourceText;
+use crate::store::{Effect, Link, Msg, Picked, State, reduce};
+
+/// How long a batch waits at most, in milliseconds: a hidden page gets no animation frames.
+const LATEST: i32 = 250;
+
+/// A handle to the page's one store. Two are equal when they are the same.
+#[derive(Clone)]
+pub struct Store(Rc<Inner>);
+
+type Perform = Box<dyn Fn(&Store, Effect)>;
+
+struct Inner {
+    state: RefCell<State>,
+    queue: RefCell<Vec<Msg>>,
+    /// The animation frame and the timeout that the next batch waits for.
+    awaited: Cell<Option<(i32, i32)>>,
+    flush: RefCell<Option<Closure<dyn FnMut()>>>,
+    listener: RefCell<Callback<()>>,
+    perform: Perform,
+    /// The connection as the root element shows it.
+    shown: Cell<Option<Link>>,
+    files: RefCell<Vec<Option<File>>>,
+    api: RefCell<Option<Api>>,
+    /// The text of the document in the reader, with its translation's id.
+    text: RefCell<Option<(String, SourceText)>>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl PartialEq for Store {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Store {
+    /// A store that begins with that state and has its effects done by `perform`.
+    pub fn new(state: State, perform: impl Fn(&Self, Effect) + 'static) -> Self {
+        let store = Self(Rc::new(Inner {
+            state: RefCell::new(state),
+            queue: RefCell::default(),
+            awaited: Cell::default(),
+            flush: RefCell::default(),
+            listener: RefCell::default(),
+            perform: Box::new(perform),
+            shown: Cell::default(),
+            files: RefCell::default(),
+            api: RefCell::default(),
+            text: RefCell::default(),
+        }));
+        let weak = Rc::downgrade(&store.0);
+        let flush = Closure::new(move || {
+            if let Some(inner) = weak.upgrade() {
+                Self(inner).flush();
+            }
+        });
+        *store.0.flush.borrow_mut() = Some(flush);
+        store
+    }
+
+    /// Who hears that something changed; once for each batch.
+    pub fn listen(&self, listener: Callback<()>) {
+        *self.0.listener.borrow_mut() = listener;
+    }
+
+    /// What is known. Not to be held across anything that may dispatch a batch.
+    pub fn state(&self) -> std::cell::Ref<'_, State> {
+        self.0.state.borrow()
+    }
+
+    /// Queues something that happened.
+    pub fn dispatch(&self, msg: Msg) {
+        self.0.queue.borrow_mut().push(msg);
+        if self.0.awaited.get().is_some() {
+            return;
+        }
+        let (Some(window), Some(flush)) = (web_sys::window(), &*self.0.flush.borrow()) else {
+            return;
+        };
+        let flush = flush.as_ref().unchecked_ref();
+        if let (Ok(frame), Ok(timeout)) = (
+            window.request_animation_frame(flush),
+            window.set_timeout_with_callback_and_timeout_and_arguments_0(flush, LATEST),
+        ) {
+            self.0.awaited.set(Some((frame, timeout)));
+        }
+    }
+
+    /// A callback that queues what it makes of its event.
+    pub fn on<E: 'static>(&self, make: impl Fn(E) -> Msg + 'static) -> Callback<E> {
+        let store = self.clone();
+        Callback::from(move |event| store.dispatch(make(event)))
+    }
+
+    /// Takes in all that is queued.
+    fn flush(&self) {
+        if let (Some((frame, timeout)), Some(window)) = (self.0.awaited.take(), web_sys::window()) {
+            // Whichever of the two called; ending what has ended does nothing.
+            let _ = window.cancel_animation_frame(frame);
+            window.clear_timeout_with_handle(timeout);
+        }
+        let batch = std::mem::take(&mut *self.0.queue.borrow_mut());
+        if batch.is_empty() {
+            return;
+        }
+        for msg in batch {
+            let effects = reduce(&mut self.0.state.borrow_mut(), msg);
+            for effect in effects {
+                (self.0.perform)(self, effect);
+            }
+        }
+        let link = self.state().link;
+        if self.0.shown.replace(Some(link)) != Some(link) {
+            show_link(link);
+        }
+        let listener = self.0.listener.borrow().clone();
+        listener.emit(());
+    }
+
+    // What the state only names.
+
+    /// Takes files that somebody chose.
+    pub fn choose(&self, chosen: Vec<File>) {
+        let mut picked = Vec::with_capacity(chosen.len());
+        let mut files = self.0.files.borrow_mut();
+        for file in chosen {
+            let Ok(place) = u32::try_from(files.len()) else {
+                break;
+            };
+            picked.push(Picked {
+                file: place,
+                name: file.name(),
+                size: file.size(),
+            });
+            files.push(Some(file));
+        }
+        drop(files);
+        if !picked.is_empty() {
+            self.dispatch(Msg::Chosen(picked));
+        }
+    }
+
+    /// A file that somebody chose.
+    pub(super) fn file(&self, place: u32) -> Option<File> {
+        self.0.files.borrow().get(place as usize)?.clone()
+    }
+
+    /// Lets go of a file.
+    pub(super) fn release(&self, place: u32) {
+        if let Some(file) = self.0.files.borrow_mut().get_mut(place as usize) {
+            *file = None;
+        }
+    }
+
+    /// The REST interface, once known.
+    pub(super) fn api(&self) -> Option<Api> {
+        self.0.api.borrow().clone()
+    }
+
+    pub(super) fn set_api(&self, api: Api) {
+        *self.0.api.borrow_mut() = Some(api);
+    }
+
+    /// Where a translation's result can be downloaded.
+    pub fn result_url(&self, id: &str) -> Option<String> {
+        Some(self.0.api.borrow().as_ref()?.result_url(id))
+    }
+
+    /// Keeps the text of the document in the reader.
+    pub fn set_text(&self, id: String, text: SourceText) {
+        *self.0.text.borrow_mut() = Some((id, text));
+    }
+
+    /// A part of the text of the document in the reader, if it is here.
+    pub fn source_slice(&self, range: (u64, u64)) -> Option<String> {
+        let state = self.0.state.borrow();
+        let document = state.document.as_ref()?;
+        match &*self.0.text.borrow() {
+            Some((id, text)) if *id == document.id => Some(text.slice(range)),
+            _ => None,
+        }
+    }
+}
+
+fn show_link(link: Link) {
+    let root = web_sys::window()
+        .and_then(|window| window.document())
+        .and_then(|document| document.document_element());
+    if let Some(root) = root {
+        // The name is a plain one, so this does not fail.
+        let _ = root.set_attribute("data-connection", link.as_str());
+    }
+}
