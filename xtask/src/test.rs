@@ -163,6 +163,8 @@ fn wasm(more: &[OsString]) -> Result<Tally> {
                 )
                 .env("CHROMEDRIVER", &driver)
                 .env("WASM_BINDGEN_TEST_ADDRESS", &test_page)
+                // Seconds for all tests of a package together; 20 unless told otherwise.
+                .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
                 .env("BABELWIRE_TEST_WS", format!("ws://127.0.0.1:{port}/live"))
                 .env("BABELWIRE_TEST_HTTP", format!("http://127.0.0.1:{port}")),
             |line| tally += Tally::of_libtest_line(line),
