@@ -6,23 +6,29 @@ use babelwire_wire::Failure;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// No encoding has this label.
-    #[error("“{label}” is not the name of a text encoding; use a WHATWG label such as utf-8, windows-1252 or shift_jis, or leave it out to have it detected")]
+    #[error(
+        "“{label}” is not the name of a text encoding. Use a name such as utf-8, windows-1252 or \
+         shift_jis, or leave it out to have the encoding detected."
+    )]
     UnknownCharset {
         /// The label as it was given.
         label: String,
     },
-    /// The file is of a known kind that is not text.
-    #[error("it looks like {kind}. {hint}")]
+    /// The file is of a known kind that is not plain text.
+    #[error("The file looks like {kind}. {hint}.")]
     NotText {
         /// The kind, with its article: `a PDF document`.
         kind: &'static str,
-        /// What to do instead.
+        /// What to do instead, without its full stop.
         hint: &'static str,
     },
-    /// The file has bytes that no text has.
-    #[error("{evidence}, which plain text does not have. Choose a plain text file, or name its encoding if it is one")]
+    /// The file has bytes that no plain text has.
+    #[error(
+        "The file looks like binary data: {evidence}. Choose a plain text file; if it is one in \
+         an unusual encoding, name the encoding."
+    )]
     Binary {
-        /// What was found, as the beginning of a sentence.
+        /// What was found, as the rest of a sentence.
         evidence: String,
     },
 }
@@ -32,20 +38,21 @@ impl TextError {
     pub fn title(&self) -> &'static str {
         match self {
             Self::UnknownCharset { .. } => "Unknown text encoding",
-            Self::NotText { .. } | Self::Binary { .. } => "Not a text file",
+            Self::NotText { .. } | Self::Binary { .. } => "Not a plain text file",
         }
     }
 
     /// The error for the person who waits for the translation.
     pub fn failure(&self) -> Failure {
-        let detail = match self {
-            Self::UnknownCharset { .. } => self.to_string(),
-            Self::NotText { .. } => format!("This is not a plain text file: {self}"),
-            Self::Binary { .. } => format!("This is not a plain text file: {self}."),
-        };
         Failure {
             title: self.title().to_owned(),
-            detail,
+            detail: self.to_string(),
         }
+    }
+}
+
+impl From<TextError> for Failure {
+    fn from(error: TextError) -> Self {
+        error.failure()
     }
 }
