@@ -39,11 +39,12 @@ impl Add<Duration> for Instant {
     /// Rounds up to a whole millisecond, so that a deadline is never early; saturates at the end
     /// of time.
     fn add(self, duration: Duration) -> Self {
-        let millis = duration.as_nanos().div_ceil(1_000_000);
+        let millis = duration
+            .as_secs()
+            .saturating_mul(1000)
+            .saturating_add(u64::from(duration.subsec_nanos().div_ceil(1_000_000)));
         Self {
-            millis: self
-                .millis
-                .saturating_add(u64::try_from(millis).unwrap_or(u64::MAX)),
+            millis: self.millis.saturating_add(millis),
         }
     }
 }
@@ -130,7 +131,13 @@ impl Backoff {
     /// that a ceiling of zero gives zero.
     #[must_use]
     pub fn delay(&self, retry: u32, jitter: Jitter) -> Duration {
-        self.ceiling(retry).mul_f64(jitter.get())
+        let micros = self.ceiling(retry).as_secs_f64() * jitter.get() * 1e6;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative, and a cast of a float stops at the largest integer"
+        )]
+        Duration::from_micros(micros as u64)
     }
 }
 

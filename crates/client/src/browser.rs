@@ -10,7 +10,7 @@ use web_sys::{Url, VisibilityState, Window};
 
 /// The longest delay that `setTimeout` takes, in milliseconds; a longer one fires at once. (HTML
 /// standard, "Timers": the delay is a `long`.)
-const LONGEST_TIMEOUT: u64 = i32::MAX as u64;
+const LONGEST_TIMEOUT: u32 = i32::MAX.unsigned_abs();
 
 #[expect(
     clippy::expect_used,
@@ -96,12 +96,9 @@ impl Alarm {
             return;
         }
         let timeout = deadline.map(|deadline| {
-            let millis = deadline.saturating_since(now()).as_millis();
-            let millis = u64::try_from(millis)
-                .unwrap_or(u64::MAX)
-                .min(LONGEST_TIMEOUT);
-            // In range by the line above.
-            Timeout::new(u32::try_from(millis).unwrap_or(0), ring)
+            let millis = deadline.as_millis().saturating_sub(now().as_millis());
+            let millis = u32::try_from(millis).unwrap_or(u32::MAX);
+            Timeout::new(millis.min(LONGEST_TIMEOUT), ring)
         });
         // Cancels the one before.
         drop(self.timeout.replace(timeout));
