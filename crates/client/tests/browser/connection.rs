@@ -11,7 +11,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{
     Heard, NOBODY, client, client_with, connection_id, connection_path, eager, http, is, look,
-    network, open, settle, until, wasm_memory, websocket,
+    network, network_quietly, open, settle, until, wasm_memory, websocket,
 };
 
 fn echo(data: &str) -> Action {
@@ -293,21 +293,44 @@ async fn the_last_handle_may_be_dropped_inside_its_own_callback() {
 async fn the_browser_goes_offline_and_online_again() {
     let (client, heard) = client();
     open(&client).await;
-    network("offline");
+    network(false);
     assert_eq!(client.state(), State::Offline);
     assert_eq!(client.send(&echo("from a tunnel")), SendOutcome::Queued);
     settle().await;
     assert_eq!(client.state(), State::Offline);
-    network("online");
+    network(true);
     until("the echo", || {
         heard.frames().contains(&"from a tunnel".to_owned())
     })
     .await;
     client.close();
-    network("online");
+    network(true);
     look();
     settle().await;
     assert_eq!(client.state(), State::Closed);
+}
+
+#[wasm_bindgen_test]
+async fn a_browser_that_thinks_it_is_offline_is_proven_wrong_by_a_dial() {
+    network_quietly(false);
+    let (client, heard) = client();
+    open(&client).await;
+    let id = connection_id(&client, &heard).await;
+    http("DELETE", &connection_path(&id), None).await;
+    until("a second socket", || {
+        heard.states() == ["connecting", "open", "waiting", "connecting", "open"]
+    })
+    .await;
+
+    // One that is right waits, and looks again when somebody looks at the page.
+    let (client, _heard) = client_with(eager(&format!("ws://{NOBODY}/live")));
+    until("it gave up", || client.state() == State::Offline).await;
+    look();
+    settle().await;
+    assert_eq!(client.state(), State::Offline);
+    network_quietly(true);
+    look();
+    until("it dials again", || client.state() != State::Offline).await;
 }
 
 #[wasm_bindgen_test]

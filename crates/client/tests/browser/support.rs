@@ -10,6 +10,12 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
 #[wasm_bindgen(inline_js = r#"
+// What the browser thinks of its network depends on the machine that runs the tests.
+let online = true;
+Object.defineProperty(navigator, "onLine", { get: () => online });
+export function browser_thinks(value) {
+    online = value;
+}
 export async function http(method, url, body) {
     const response = await fetch(url, {
         method,
@@ -31,6 +37,7 @@ extern "C" {
     async fn http_js(method: &str, url: &str, body: Option<&str>) -> Result<JsValue, JsValue>;
     fn blob_of_mebibytes(count: u32) -> web_sys::Blob;
     fn dispatch(target: &str, kind: &str);
+    fn browser_thinks(online: bool);
 }
 
 const WEBSOCKET: Option<&str> = option_env!("BABELWIRE_TEST_WS");
@@ -64,9 +71,15 @@ pub(crate) fn mebibytes(count: u32) -> web_sys::Blob {
     blob_of_mebibytes(count)
 }
 
-/// What the browser says when its network goes or comes.
-pub(crate) fn network(news: &str) {
-    dispatch("window", news);
+/// The browser's network goes or comes, and it says so.
+pub(crate) fn network(online: bool) {
+    browser_thinks(online);
+    dispatch("window", if online { "online" } else { "offline" });
+}
+
+/// The browser has an opinion of its network that it keeps to itself until it is asked.
+pub(crate) fn network_quietly(online: bool) {
+    browser_thinks(online);
 }
 
 /// What the browser says when somebody looks at the tab.

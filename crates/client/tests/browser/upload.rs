@@ -199,10 +199,10 @@ async fn a_cancelled_upload_says_so_and_a_dropped_one_is_silent() {
 async fn an_upload_waits_out_a_tunnel() {
     let (translation, request) = announce(20).await;
     let (handle, heard) = begin(request, &mebibytes(20));
-    network("offline");
+    network(false);
     assert_eq!(handle.state(), UploadState::Offline);
     settle().await;
-    network("online");
+    network(true);
     until("the upload ends", || handle.state().is_final()).await;
     assert_eq!(handle.state(), UploadState::Done);
     assert!(heard.any(|state| matches!(
