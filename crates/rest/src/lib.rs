@@ -121,7 +121,8 @@ async fn no_such_path(OriginalUri(uri): OriginalUri) -> Response {
     )
 }
 
-async fn no_such_method(OriginalUri(uri): OriginalUri, method: Method) -> Response {
+/// What answers a method that a path does not have.
+pub async fn no_such_method(OriginalUri(uri): OriginalUri, method: Method) -> Response {
     problem(
         StatusCode::METHOD_NOT_ALLOWED,
         &format!(

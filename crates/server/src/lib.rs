@@ -220,20 +220,21 @@ impl Server {
                 tracing::debug!(%error, "no TCP_NODELAY");
             }
         });
-        let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+        let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serve = axum::serve(
             listener,
             self.app.into_make_service_with_connect_info::<SocketAddr>(),
         )
         .with_graceful_shutdown(async move {
             stop.await;
-            stopping.send_replace(true);
+            // Without a receiver the server has ended by itself.
+            let _ = stopping.send(());
         });
         let serve = async { serve.await };
         tokio::pin!(serve);
         let ended = tokio::select! {
             ended = &mut serve => ended,
-            _ = stopped.wait_for(|stopped| *stopped) => {
+            _ = stopped => {
                 let connections = self.connections.shutdown(SHUTDOWN);
                 let last_requests = tokio::time::timeout(SHUTDOWN, &mut serve);
                 let (_, ended) = tokio::join!(connections, last_requests);

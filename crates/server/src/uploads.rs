@@ -34,6 +34,7 @@ pub(crate) fn router(objects: Arc<FolderObjects>, service: Arc<Service>) -> Rout
     let uploads = Uploads { objects, service };
     Router::new()
         .route("/objects/{bucket}/{*key}", put(upload))
+        .method_not_allowed_fallback(babelwire_rest::no_such_method)
         .with_state(uploads)
 }
 

@@ -1,0 +1,9 @@
+//! The server over real HTTP and real WebSockets, in this process and as a process of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod live;
+mod page;
+mod process;
+mod rest;
+mod support;
