@@ -182,7 +182,7 @@ impl Connections {
     }
 
     /// Makes a connection known. From here on it can be posted to.
-    pub(crate) fn insert(&self, connection: Arc<Connection>) {
+    pub(crate) fn insert(&self, connection: &Arc<Connection>) {
         let closing = {
             // Under the lock, a shutdown either sees this connection or is seen here.
             let mut open = self.open();

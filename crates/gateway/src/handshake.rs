@@ -33,7 +33,7 @@ pub(crate) async fn handshake(State(gateway): State<Arc<Shared>>, request: Reque
     let (mut request, _body) = request.into_parts();
     let accept = match accept_key(&request) {
         Ok(accept) => accept,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if gateway.connections.is_shut_down() {
         return json_error(
@@ -85,7 +85,7 @@ pub(crate) async fn handshake(State(gateway): State<Arc<Shared>>, request: Reque
         Ok(answer) => answer,
         Err(refused) => return refused,
     };
-    gateway.connections.insert(connection.clone());
+    gateway.connections.insert(&connection);
     tokio::spawn(live(gateway, connection, on_upgrade).instrument(span));
 
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
@@ -101,7 +101,7 @@ pub(crate) async fn handshake(State(gateway): State<Arc<Shared>>, request: Reque
 
 /// Checks that this is the opening handshake of RFC 6455 section 4.2.1, and derives the answer
 /// to its key.
-fn accept_key(request: &Parts) -> Result<HeaderValue, Response> {
+fn accept_key(request: &Parts) -> Result<HeaderValue, Box<Response>> {
     let headers = &request.headers;
     if request.method != Method::GET
         || request.version != Version::HTTP_11
@@ -119,7 +119,7 @@ fn accept_key(request: &Parts) -> Result<HeaderValue, Response> {
         answer
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        return Err(answer);
+        return Err(answer.into());
     }
     if headers
         .get(header::SEC_WEBSOCKET_VERSION)
@@ -134,7 +134,7 @@ fn accept_key(request: &Parts) -> Result<HeaderValue, Response> {
             header::SEC_WEBSOCKET_VERSION,
             HeaderValue::from_static("13"),
         );
-        return Err(answer);
+        return Err(answer.into());
     }
     headers
         .get(header::SEC_WEBSOCKET_KEY)
@@ -146,11 +146,11 @@ fn accept_key(request: &Parts) -> Result<HeaderValue, Response> {
         })
         .and_then(|key| HeaderValue::from_str(&derive_accept_key(key)).ok())
         .ok_or_else(|| {
-            json_error(
+            Box::new(json_error(
                 StatusCode::BAD_REQUEST,
                 None,
                 "Bad Request: Sec-WebSocket-Key must be 16 bytes in base64",
-            )
+            ))
         })
 }
 

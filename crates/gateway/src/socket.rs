@@ -107,15 +107,15 @@ pub(crate) async fn serve(
     gateway.connections.remove(&connection.id);
     connection.close(Closing::GOING_AWAY);
     match &end {
-        Ended::ByClient(_) => socket.answer_close().await,
-        Ended::ByGateway(closing) => socket.close(*closing).await,
-        Ended::ByMistake(closing) => socket.fail(*closing).await,
-        Ended::ByNetwork => {}
+        EndedBy::Client(_) => socket.answer_close().await,
+        EndedBy::Gateway(closing) => socket.close(*closing).await,
+        EndedBy::Mistake(closing) => socket.fail(*closing).await,
+        EndedBy::Network => {}
     }
     match end {
-        Ended::ByClient(frame) => End::of_client(frame),
-        Ended::ByGateway(closing) | Ended::ByMistake(closing) => closing.into(),
-        Ended::ByNetwork => End::abnormal(),
+        EndedBy::Client(frame) => End::of_client(frame),
+        EndedBy::Gateway(closing) | EndedBy::Mistake(closing) => closing.into(),
+        EndedBy::Network => End::abnormal(),
     }
 }
 
@@ -132,19 +132,19 @@ struct Socket<'a> {
 }
 
 /// Who ended a connection.
-enum Ended {
+enum EndedBy {
     /// The client sent a close frame.
-    ByClient(Option<CloseFrame>),
+    Client(Option<CloseFrame>),
     /// The gateway has had enough, or was asked to close.
-    ByGateway(Closing),
+    Gateway(Closing),
     /// The client broke a rule of the protocol or a limit: nothing it sends can be read now.
-    ByMistake(Closing),
+    Mistake(Closing),
     /// The network failed.
-    ByNetwork,
+    Network,
 }
 
 impl Socket<'_> {
-    async fn run(&mut self) -> Ended {
+    async fn run(&mut self) -> EndedBy {
         loop {
             let message = match poll_fn(|cx| self.poll_turn(cx)).await {
                 Ok(message) => message,
@@ -153,12 +153,12 @@ impl Socket<'_> {
             match message {
                 Message::Text(body) => self.dispatch(body),
                 Message::Binary(_) => {
-                    return Ended::ByGateway(Closing {
+                    return EndedBy::Gateway(Closing {
                         code: 1003,
                         reason: "Binary frames are not supported",
                     });
                 }
-                Message::Close(frame) => return Ended::ByClient(frame),
+                Message::Close(frame) => return EndedBy::Client(frame),
                 // Tungstenite answers pings by itself; a raw frame is never read.
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
@@ -166,15 +166,15 @@ impl Socket<'_> {
     }
 
     /// Writes what can be written, and is ready when a message came or the end.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Ended>> {
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, EndedBy>> {
         // Before anything is looked at, so that no change falls between.
         self.connection.register(cx.waker());
 
         if self.poll_outgoing(cx).is_err() {
-            return Poll::Ready(Err(Ended::ByNetwork));
+            return Poll::Ready(Err(EndedBy::Network));
         }
         if let Some(closing) = self.connection.closing() {
-            return Poll::Ready(Err(Ended::ByGateway(closing)));
+            return Poll::Ready(Err(EndedBy::Gateway(closing)));
         }
         // As many handlers as allowed: the client has to wait, and its network tells it so.
         if self.connection.handlers() < self.gateway.limits.handlers_in_flight
@@ -186,19 +186,19 @@ impl Socket<'_> {
                     Ok(message)
                 }
                 Some(Err(error)) => Err(why(&error)),
-                None => Err(Ended::ByNetwork),
+                None => Err(EndedBy::Network),
             });
         }
         self.poll_timer(cx).map(Err)
     }
 
     /// One timer for both ends. It is set anew when it goes off, not with every frame.
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<EndedBy> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let idle_at = self.active_at + self.gateway.limits.idle_timeout;
             let due = idle_at.min(self.expires_at);
             if due <= Instant::now() {
-                return Poll::Ready(Ended::ByGateway(Closing::GOING_AWAY));
+                return Poll::Ready(EndedBy::Gateway(Closing::GOING_AWAY));
             }
             self.timer.as_mut().reset(due);
         }
@@ -380,15 +380,15 @@ fn close_frame(closing: Closing) -> CloseFrame {
 }
 
 /// What an error of the reading side means for the connection.
-fn why(error: &tungstenite::Error) -> Ended {
+fn why(error: &tungstenite::Error) -> EndedBy {
     use tungstenite::Error;
     tracing::debug!(%error, "the connection cannot go on");
     let (code, reason) = match error {
         Error::Capacity(_) => (1009, "Message too big"),
         Error::Utf8(_) => (1007, "Invalid UTF-8"),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Ended::ByNetwork,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return EndedBy::Network,
         Error::Protocol(_) => (1002, "Protocol error"),
-        _ => return Ended::ByNetwork,
+        _ => return EndedBy::Network,
     };
-    Ended::ByMistake(Closing { code, reason })
+    EndedBy::Mistake(Closing { code, reason })
 }

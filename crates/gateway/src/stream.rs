@@ -114,7 +114,7 @@ mod tests {
             stream.shutdown().await.unwrap();
         };
         let mut read = Vec::new();
-        let (_, result) = tokio::join!(write, far.read_to_end(&mut read));
+        let ((), result) = tokio::join!(write, far.read_to_end(&mut read));
         result.unwrap();
         assert_eq!(read, b"\x81\x1ba text longer than the pipepong");
     }
