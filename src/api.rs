@@ -1,25 +1,39 @@
 //! The REST interface, as the page calls it.
 
-use babelwire_wire::Translation;
-use babelwire_wire::rest::{
-    CreateTranslation, Created, Languages, Listing, OneTranslation, Problem, Segments,
-};
+use babelwire_wire::rest::{Listing, OneTranslation, Problem};
 use gloo_net::http::{Method, RequestBuilder, Response};
 use js_sys::Uint8Array;
 use serde::de::DeserializeOwned;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::store::{Command, SEGMENTS_PAGE, Trouble};
+use crate::store::{Command, Effect, Msg, SEGMENTS_PAGE, Trouble};
 
 /// The REST interface of one backend.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// Absolute, without a slash at the end.
+    /// Absolute or relative to the page, without a slash at the end.
     base: String,
 }
 
+/// What to ask.
+struct Call {
+    method: Method,
+    path: String,
+    body: Option<String>,
+}
+
+impl Call {
+    fn get(path: &[&str]) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.concat(),
+            body: None,
+        }
+    }
+}
+
 impl Api {
-    /// The interface under that absolute URL.
+    /// The interface under that URL.
     pub fn new(base: &str) -> Self {
         Self {
             base: base.trim_end_matches('/').to_owned(),
@@ -28,12 +42,15 @@ impl Api {
 
     /// Where the whole result can be downloaded.
     pub fn result_url(&self, id: &str) -> String {
-        self.url(&["translations/", id, "/result"])
+        [&self.base, "/translations/", id, "/result"].concat()
     }
 
-    /// What can be translated into what.
-    pub async fn languages(&self) -> Result<Languages, Trouble> {
-        read(self.call(Method::GET, &["languages"], None).await)
+    /// Does what an effect asks of the REST interface, and says what came of it; nothing when it
+    /// asks for nothing here.
+    pub async fn ask(&self, effect: Effect) -> Option<Msg> {
+        let call = call_of(&effect)?;
+        let answer = self.text(call).await;
+        msg_of(effect, answer)
     }
 
     /// The translations that changed after a cursor, or all of them; a page of them.
@@ -43,68 +60,22 @@ impl Api {
         after: Option<&str>,
     ) -> Result<Listing, Trouble> {
         let mut path = "translations".to_owned();
-        let mut separator = '?';
+        let mut separator = "?";
         for (name, value) in [("changedSince=", since), ("after=", after)] {
             if let Some(value) = value {
-                path.push(separator);
+                path.push_str(separator);
                 path.push_str(name);
                 path.push_str(&String::from(js_sys::encode_uri_component(value)));
-                separator = '&';
+                separator = "&";
             }
         }
-        read(self.call(Method::GET, &[&path], None).await)
-    }
-
-    /// Announces a file.
-    pub async fn create(&self, body: &CreateTranslation) -> Result<Created, Trouble> {
-        // Strings and a number always serialize.
-        let body = serde_json::to_string(body).unwrap_or_default();
-        read(self.call(Method::POST, &["translations"], Some(body)).await)
-    }
-
-    /// Cancels, retries or deletes a translation; gives its snapshot where the backend does.
-    pub async fn command(
-        &self,
-        id: &str,
-        command: Command,
-    ) -> Result<Option<Translation>, Trouble> {
-        let (method, action) = match command {
-            Command::Cancel => (Method::POST, "/cancel"),
-            Command::Retry => (Method::POST, "/retry"),
-            Command::Delete => (Method::DELETE, ""),
-        };
-        let answer = self
-            .call(method, &["translations/", id, action], None)
-            .await;
-        let text = match answer {
-            // Somebody else was quicker.
-            Err(trouble) if trouble.gone && command == Command::Delete => return Ok(None),
-            answer => answer?,
-        };
-        if text.is_empty() {
-            return Ok(None);
-        }
-        read::<OneTranslation>(Ok(text)).map(|answer| Some(answer.translation))
-    }
-
-    /// A page of segments, from an index on.
-    pub async fn segments(&self, id: &str, from: u64) -> Result<Segments, Trouble> {
-        let (from, limit) = (from.to_string(), SEGMENTS_PAGE.to_string());
-        let path = [
-            "translations/",
-            id,
-            "/segments?from=",
-            &from,
-            "&limit=",
-            &limit,
-        ];
-        read(self.call(Method::GET, &path, None).await)
+        read(self.text(Call::get(&[&path])).await)
     }
 
     /// The original bytes. They stay with the browser, outside the page's own memory.
     pub async fn source(&self, id: &str) -> Result<Uint8Array, Trouble> {
         let response = self
-            .send(Method::GET, &["translations/", id, "/source"], None)
+            .send(Call::get(&["translations/", id, "/source"]))
             .await?;
         let response: web_sys::Response = response.into();
         let buffer = JsFuture::from(response.array_buffer().map_err(|_| cut_off())?)
@@ -113,37 +84,26 @@ impl Api {
         Ok(Uint8Array::new(&buffer))
     }
 
-    fn url(&self, path: &[&str]) -> String {
-        [&self.base, "/", &path.concat()].concat()
-    }
-
-    async fn call(
-        &self,
-        method: Method,
-        path: &[&str],
-        body: Option<String>,
-    ) -> Result<String, Trouble> {
-        let response = self.send(method, path, body).await?;
+    async fn text(&self, call: Call) -> Result<String, Trouble> {
+        let response = self.send(call).await?;
         response.text().await.map_err(|_| cut_off())
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &[&str],
-        body: Option<String>,
-    ) -> Result<Response, Trouble> {
-        let builder = RequestBuilder::new(&self.url(path)).method(method);
-        let request = match body {
+    async fn send(&self, call: Call) -> Result<Response, Trouble> {
+        let url = [&self.base, "/", &call.path].concat();
+        let builder = RequestBuilder::new(&url).method(call.method);
+        let request = match call.body {
             Some(body) => builder
                 .header("Content-Type", "application/json")
                 .body(body),
             None => builder.build(),
         };
         let Ok(request) = request else {
-            return Err(unreachable_backend());
+            return Err(out_of_reach());
         };
-        let response = request.send().await.map_err(|_| unreachable_backend())?;
+        let Ok(response) = request.send().await else {
+            return Err(out_of_reach());
+        };
         if response.ok() {
             return Ok(response);
         }
@@ -151,6 +111,64 @@ impl Api {
         let text = response.text().await.unwrap_or_default();
         Err(refusal(status, &text))
     }
+}
+
+fn call_of(effect: &Effect) -> Option<Call> {
+    Some(match effect {
+        Effect::FetchLanguages => Call::get(&["languages"]),
+        Effect::Create { body, .. } => Call {
+            method: Method::POST,
+            path: "translations".to_owned(),
+            // Strings and a number always serialize.
+            body: serde_json::to_string(body).ok(),
+        },
+        Effect::Command { id, command, .. } => {
+            let (method, action) = match command {
+                Command::Cancel => (Method::POST, "/cancel"),
+                Command::Retry => (Method::POST, "/retry"),
+                Command::Delete => (Method::DELETE, ""),
+            };
+            Call {
+                method,
+                ..Call::get(&["translations/", id, action])
+            }
+        }
+        Effect::FetchSegments { id, from } => Call::get(&[
+            "translations/",
+            id,
+            "/segments?from=",
+            &from.to_string(),
+            "&limit=",
+            &SEGMENTS_PAGE.to_string(),
+        ]),
+        _ => return None,
+    })
+}
+
+fn msg_of(effect: Effect, answer: Result<String, Trouble>) -> Option<Msg> {
+    Some(match effect {
+        Effect::FetchLanguages => Msg::Languages(read(answer)),
+        Effect::Create { key, .. } => Msg::Created {
+            key,
+            result: read(answer),
+        },
+        Effect::Command { key, id, command } => Msg::Answered {
+            key,
+            id,
+            command,
+            result: match answer {
+                // Somebody else was quicker.
+                Err(trouble) if trouble.gone && command == Command::Delete => Ok(None),
+                Ok(text) if text.is_empty() => Ok(None),
+                answer => read::<OneTranslation>(answer).map(|answer| Some(answer.translation)),
+            },
+        },
+        Effect::FetchSegments { id, .. } => Msg::Segments {
+            id,
+            result: read(answer),
+        },
+        _ => return None,
+    })
 }
 
 fn read<T: DeserializeOwned>(text: Result<String, Trouble>) -> Result<T, Trouble> {
@@ -162,7 +180,7 @@ fn read<T: DeserializeOwned>(text: Result<String, Trouble>) -> Result<T, Trouble
     })
 }
 
-fn unreachable_backend() -> Trouble {
+fn out_of_reach() -> Trouble {
     Trouble::passing(
         "The server can't be reached",
         "See whether you are connected, then try again.",

@@ -2,84 +2,44 @@
 
 use babelwire_wire::config::Config;
 use gloo_net::http::RequestBuilder;
-use web_sys::{RequestCache, Url};
+use web_sys::RequestCache;
 
 use crate::store::Trouble;
 
-/// A deployment's backend, with absolute URLs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backend {
-    /// The WebSocket, `ws` or `wss`.
-    pub websocket: String,
-    /// The REST interface, if there is one.
-    pub api: Option<String>,
-}
-
-/// Fetches `config.json` from beside the page and reads it.
-pub async fn load() -> Result<Backend, Trouble> {
-    let page = web_sys::window()
-        .and_then(|window| window.document()?.base_uri().ok()?)
-        .unwrap_or_default();
-    let Ok(request) = RequestBuilder::new("config.json")
+/// Fetches `config.json` from beside the page and reads it. Its URLs may be relative to the page.
+pub async fn load() -> Result<Config, Trouble> {
+    let request = RequestBuilder::new("config.json")
         .cache(RequestCache::NoCache)
-        .build()
-    else {
+        .build();
+    let Ok(request) = request else {
         return Err(missing());
     };
-    let response = request.send().await.map_err(|_| {
-        trouble(
+    let Ok(response) = request.send().await else {
+        return Err(trouble(
             "config.json could not be fetched",
             "See whether you are connected, then reload the page.",
-        )
-    })?;
+        ));
+    };
     if !response.ok() {
         return Err(missing());
     }
-    let text = response.text().await.map_err(|_| missing())?;
-    resolve(&read(&text)?, &page)
+    read(&response.text().await.unwrap_or_default())
 }
 
 /// Reads the file's text.
 pub fn read(text: &str) -> Result<Config, Trouble> {
-    serde_json::from_str(text).map_err(|error| {
-        let mut detail = "It has to be JSON with a websocketUrl and, where there is one, an apiUrl, \
-                          such as {\"websocketUrl\": \"live\", \"apiUrl\": \"api\"}. What is wrong: "
-            .to_owned();
-        detail.push_str(&error.to_string());
-        trouble("config.json can't be read", &detail)
-    })
-}
-
-/// Makes its URLs absolute.
-pub fn resolve(config: &Config, page: &str) -> Result<Backend, Trouble> {
-    let websocket =
-        absolute(&config.websocket_url, page).ok_or_else(|| unusable("websocketUrl"))?;
-    match websocket.protocol().as_str() {
-        "http:" => websocket.set_protocol("ws:"),
-        "https:" => websocket.set_protocol("wss:"),
-        "ws:" | "wss:" => {}
-        _ => return Err(unusable("websocketUrl")),
+    let config: Config = serde_json::from_str(text).map_err(|_| {
+        trouble(
+            "config.json can't be read",
+            "It has to be JSON with a websocketUrl and, where the backend can translate, an \
+             apiUrl, such as {\"websocketUrl\": \"live\", \"apiUrl\": \"api\"}. Correct it, then \
+             reload the page.",
+        )
+    })?;
+    if config.websocket_url.is_empty() {
+        return Err(unusable_websocket());
     }
-    let api = match &config.api_url {
-        None => None,
-        Some(url) => {
-            let url = absolute(url, page)
-                .filter(|url| matches!(url.protocol().as_str(), "http:" | "https:"))
-                .ok_or_else(|| unusable("apiUrl"))?;
-            Some(url.href())
-        }
-    };
-    Ok(Backend {
-        websocket: websocket.href(),
-        api,
-    })
-}
-
-fn absolute(url: &str, page: &str) -> Option<Url> {
-    if url.is_empty() {
-        return None;
-    }
-    Url::new_with_base(url, page).ok()
+    Ok(config)
 }
 
 fn missing() -> Trouble {
@@ -90,12 +50,12 @@ fn missing() -> Trouble {
     )
 }
 
-fn unusable(name: &str) -> Trouble {
-    let title = ["The ", name, " in config.json can't be used"].concat();
+/// The WebSocket's URL is none.
+pub fn unusable_websocket() -> Trouble {
     trouble(
-        &title,
-        "It has to be an address, whole (such as https://example.com/api) or relative to this \
-         page (such as api). Correct it, then reload the page.",
+        "The websocketUrl in config.json can't be used",
+        "It has to be an address, whole (such as wss://example.com/prod) or relative to this page \
+         (such as live). Correct it, then reload the page.",
     )
 }
 
@@ -105,5 +65,33 @@ fn trouble(title: &str, detail: &str) -> Trouble {
         detail: detail.to_owned(),
         refused: true,
         gone: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_an_api_is_a_live_console() {
+        let config = read(r#"{"websocketUrl":"wss://a.example/dev"}"#).unwrap();
+        assert_eq!(config.api_url, None);
+    }
+
+    #[test]
+    fn a_wrong_file_says_what_it_has_to_be() {
+        for text in [
+            "",
+            "<!doctype html>",
+            "{}",
+            r#"{"apiUrl":"api"}"#,
+            r#"{"websocketUrl":7}"#,
+        ] {
+            let trouble = read(text).unwrap_err();
+            assert!(trouble.detail.contains("websocketUrl"), "{text}");
+            assert!(trouble.detail.contains("reload"), "{text}");
+        }
+        let trouble = read(r#"{"websocketUrl":""}"#).unwrap_err();
+        assert!(trouble.title.contains("websocketUrl"));
     }
 }

@@ -3,8 +3,8 @@
 use yew::prelude::*;
 
 use super::connection_chip::connection_chip;
-use super::console::{Console, Props as ConsoleProps};
-use super::drop_zone::DropZone;
+use super::console::Console;
+use super::drop_zone::drop_zone;
 use super::file_list::file_list;
 use super::language_bar::{LanguageBar, Props as LanguageBarProps};
 use super::live_news::live_news;
@@ -52,7 +52,7 @@ impl Component for App {
                     Mode::Starting | Mode::Full => work(store, &state),
                 } }
                 if state.console_open {
-                    <Console ..ConsoleProps::new(store, &state) />
+                    <Console store={store.clone()} newest={state.frames.back().map(|line| line.number)} />
                 }
             </>
         }
@@ -88,7 +88,7 @@ fn work(store: &Store, state: &State) -> Html {
         <main class={classes!("work", layout)}>
             <div class="side">
                 <p class="tagline">{ "Drop text files here. Their translations arrive by themselves." }</p>
-                <DropZone store={store.clone()} />
+                { drop_zone(store) }
                 if state.is_demonstration() {
                     <p class="banner warn">{ words::DEMONSTRATION }</p>
                 }

@@ -30,8 +30,22 @@ impl PartialEq for RowRef {
     }
 }
 
-#[component(FileRow)]
-pub(super) fn file_row(props: &Props) -> Html {
+pub(super) struct FileRow;
+
+impl Component for FileRow {
+    type Message = ();
+    type Properties = Props;
+
+    fn create(_: &Context<Self>) -> Self {
+        Self
+    }
+
+    fn view(&self, ctx: &Context<Self>) -> Html {
+        view(ctx.props())
+    }
+}
+
+fn view(props: &Props) -> Html {
     let row = &*props.row.0;
     let key = row.key;
     let button = |show: bool, verb: &'static str, class: &'static str, msg: fn(u32) -> Msg| {

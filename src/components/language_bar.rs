@@ -34,68 +34,98 @@ impl Props {
     }
 }
 
-#[component(LanguageBar)]
-pub(super) fn language_bar(props: &Props) -> Html {
-    let store = &props.store;
-    let swap = store.on(|_: MouseEvent| Msg::Swap);
-    let why_not = (!props.can_swap).then_some("The other way round can't be translated here");
-    let mut from: Vec<(String, String)> = Vec::new();
-    let mut into: Vec<(String, String)> = Vec::new();
-    let mut over = None;
-    if let Some(languages) = &props.languages {
-        from.extend(
-            sources(languages)
-                .into_iter()
-                .map(|tag| (tag.to_owned(), language_name(tag))),
-        );
-        into.extend(targets(languages, &props.source).into_iter().map(|pair| {
-            let mut name = language_name(&pair.target);
-            if !pair.via.is_empty() {
-                let via: Vec<String> = pair.via.iter().map(|tag| language_name(tag)).collect();
-                let via = via.join(", ");
-                name = [&name, " (via ", &via, ")"].concat();
-                if *pair.target == *props.target {
-                    over = Some(via);
+#[derive(Default)]
+pub(super) struct LanguageBar {
+    source: NodeRef,
+    target: NodeRef,
+}
+
+/// An option of a select: its tag and its name.
+type Choice = (String, String);
+
+impl Component for LanguageBar {
+    type Message = ();
+    type Properties = Props;
+
+    fn create(_: &Context<Self>) -> Self {
+        Self::default()
+    }
+
+    fn rendered(&mut self, ctx: &Context<Self>, _: bool) {
+        // An option's `selected` attribute says nothing once somebody chose.
+        for (select, value) in [
+            (&self.source, &ctx.props().source),
+            (&self.target, &ctx.props().target),
+        ] {
+            if let Some(select) = select.cast::<HtmlSelectElement>() {
+                select.set_value(value);
+            }
+        }
+    }
+
+    fn view(&self, ctx: &Context<Self>) -> Html {
+        let props = ctx.props();
+        let store = &props.store;
+        let (mut from, mut into): (Vec<Choice>, Vec<Choice>) = Default::default();
+        let mut over = None;
+        if let Some(languages) = &props.languages {
+            for tag in sources(languages) {
+                insert(&mut from, tag, language_name(tag));
+            }
+            for pair in targets(languages, &props.source) {
+                let mut name = language_name(&pair.target);
+                if let Some(via) = pair.via.first() {
+                    let via = language_name(via);
+                    name = [&name, " (via ", &via, ")"].concat();
+                    if *pair.target == *props.target {
+                        over = Some(via);
+                    }
                 }
+                insert(&mut into, &pair.target, name);
             }
-            (pair.target.clone(), name)
-        }));
+        }
+        let title = if props.can_swap {
+            "Swap languages"
+        } else {
+            "The other way round can't be translated here"
+        };
+        html! {
+            <div class="languages">
+                { select("Translate from", &self.source, from, store.on(|e| Msg::PickSource(value(&e)))) }
+                <button type="button" class="icon swap" aria-label="Swap languages" {title}
+                    disabled={!props.can_swap} onclick={store.on(|_: MouseEvent| Msg::Swap)}>{ "⇄" }</button>
+                { select("Translate into", &self.target, into, store.on(|e| Msg::PickTarget(value(&e)))) }
+                if let Some(via) = over {
+                    <p class="note">{ "By way of " }{ via }{ ", so expect rougher text." }</p>
+                }
+                if let Some(trouble) = &props.trouble {
+                    <p class="note warn">{ "The languages can't be shown. " }{ trouble.clone() }</p>
+                }
+            </div>
+        }
     }
-    html! {
-        <div class="languages">
-            { select("Translate from", &props.source, from, store.on(|e| Msg::PickSource(value(&e)))) }
-            <button type="button" class="icon swap" aria-label="Swap languages"
-                disabled={!props.can_swap} onclick={swap}
-                title={why_not.unwrap_or("Swap languages")}
-                aria-description={why_not}>
-                <span aria-hidden="true">{ "⇄" }</span>
-            </button>
-            { select("Translate into", &props.target, into, store.on(|e| Msg::PickTarget(value(&e)))) }
-            if let Some(via) = over {
-                <p class="note">{ "By way of " }{ via }{ ", so expect rougher text." }</p>
-            }
-            if let Some(trouble) = &props.trouble {
-                <p class="note warn">{ "The languages can't be shown. " }{ trouble.clone() }</p>
-            }
-        </div>
-    }
+}
+
+/// Keeps the choices in the order of their names. There are a few dozen at most.
+fn insert(choices: &mut Vec<Choice>, tag: &str, name: String) {
+    let place = choices
+        .iter()
+        .position(|(_, other)| *other > name)
+        .unwrap_or(choices.len());
+    choices.insert(place, (tag.to_owned(), name));
 }
 
 fn select(
     label: &'static str,
-    chosen: &str,
-    mut options: Vec<(String, String)>,
+    element: &NodeRef,
+    choices: Vec<Choice>,
     onchange: Callback<Event>,
 ) -> Html {
-    options.sort_by(|(_, a), (_, b)| a.cmp(b));
     html! {
         <label class="field">
             <span>{ label }</span>
-            <select {onchange} disabled={options.is_empty()}>
-                { for options.into_iter().map(|(tag, name)| {
-                    let selected = tag == chosen;
-                    html! { <option key={tag.clone()} value={tag} {selected}>{ name }</option> }
-                }) }
+            <select ref={element} {onchange} disabled={choices.is_empty()}>
+                { for choices.into_iter().map(|(value, name)| html! { <option {value}>{ name }</option> }) }
             </select>
         </label>
     }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use babelwire_client::upload::{self, UploadHandle, UploadState};
 use babelwire_client::{
-    Client, Event, FetchError, Options, ReconcileConfig, Reconciler, SendOutcome, State,
+    Cause, Client, Event, FetchError, Options, ReconcileConfig, Reconciler, SendOutcome, State,
 };
 use babelwire_wire::Inbound;
 use wasm_bindgen::JsCast;
@@ -31,11 +31,11 @@ thread_local! {
 pub(super) fn begin(store: &Store) {
     let store = store.clone();
     spawn_local(async move {
-        let backend = match config::load().await {
-            Ok(backend) => backend,
+        let config = match config::load().await {
+            Ok(config) => config,
             Err(trouble) => return store.dispatch(Msg::Configured(Err(trouble))),
         };
-        let mode = match backend.api {
+        let mode = match config.api_url {
             Some(api) => {
                 catch_up_with(&store, Api::new(&api));
                 Mode::Full
@@ -43,7 +43,7 @@ pub(super) fn begin(store: &Store) {
             None => Mode::LiveConsole,
         };
         store.dispatch(Msg::Configured(Ok(mode)));
-        connect(&store, backend.websocket);
+        connect(&store, config.websocket_url);
         tick(&store);
     });
 }
@@ -87,6 +87,10 @@ async fn changes(store: Store, api: Api, since: Option<String>) -> Result<String
 fn connect(store: &Store, url: String) {
     let heard = store.clone();
     let client = Client::connect(Options::new(url), move |event| match event {
+        Event::Changed {
+            cause: Cause::DialImpossible(_),
+            ..
+        } => heard.dispatch(Msg::Configured(Err(config::unusable_websocket()))),
         Event::Changed { to, .. } => heard.dispatch(Msg::Link(link(to))),
         Event::Frame { text, .. } => heard.dispatch(Msg::Frame(Inbound::parse(text))),
         Event::Sent { text, .. } => heard.dispatch(Msg::Sent(text)),
@@ -147,11 +151,12 @@ pub(super) fn perform(store: &Store, effect: Effect) {
                 let _ = storage.set_item(LANGUAGES_KEY, &[&*source, " ", &*target].concat());
             }
         }
+        Effect::FetchSource { id, charset } => fetch_source(store, id, charset),
         effect => {
             let Some(api) = store.api() else { return };
             let store = store.clone();
             spawn_local(async move {
-                if let Some(msg) = ask(&store, &api, effect).await {
+                if let Some(msg) = api.ask(effect).await {
                     store.dispatch(msg);
                 }
             });
@@ -159,39 +164,25 @@ pub(super) fn perform(store: &Store, effect: Effect) {
     }
 }
 
-/// Whatever is asked of the REST interface, and what came of it.
-async fn ask(store: &Store, api: &Api, effect: Effect) -> Option<Msg> {
-    Some(match effect {
-        Effect::FetchLanguages => Msg::Languages(api.languages().await),
-        Effect::Create { key, body } => Msg::Created {
-            key,
-            result: api.create(&body).await,
-        },
-        Effect::Command { key, id, command } => Msg::Answered {
-            key,
-            result: api.command(&id, command).await,
-            id,
-            command,
-        },
-        Effect::FetchSegments { id, from } => Msg::Segments {
-            result: api.segments(&id, from).await,
-            id,
-        },
-        Effect::FetchSource { id, charset } => {
-            let result = api.source(&id).await.and_then(|bytes| {
-                let text = SourceText::decode(&bytes, &charset).ok_or_else(|| {
-                    Trouble::passing(
-                        "This browser can't read its encoding",
-                        "The translation is not affected.",
-                    )
-                })?;
-                store.set_text(id.clone(), text);
-                Ok(())
-            });
-            Msg::Source { id, result }
-        }
-        _ => return None,
-    })
+fn fetch_source(store: &Store, id: String, charset: String) {
+    let Some(api) = store.api() else { return };
+    let store = store.clone();
+    spawn_local(async move {
+        let result = match api.source(&id).await {
+            Ok(bytes) => match SourceText::decode(&bytes, &charset) {
+                Some(text) => {
+                    store.set_text(id.clone(), text);
+                    Ok(())
+                }
+                None => Err(Trouble::passing(
+                    "This browser can't read its encoding",
+                    "The translation is not affected.",
+                )),
+            },
+            Err(trouble) => Err(trouble),
+        };
+        store.dispatch(Msg::Source { id, result });
+    });
 }
 
 fn send(store: &Store, frame: String) {

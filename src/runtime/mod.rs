@@ -33,7 +33,8 @@ pub fn start() {
     effects::begin(&store);
 }
 
-fn element(id: &str) -> Option<web_sys::Element> {
+/// The element of that id.
+pub(crate) fn element(id: &str) -> Option<web_sys::Element> {
     web_sys::window()?.document()?.get_element_by_id(id)
 }
 

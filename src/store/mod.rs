@@ -15,7 +15,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use babelwire_wire::rest::{CreateTranslation, Created, Languages, Listing, Segments, Upload};
@@ -350,7 +350,7 @@ pub struct State {
     /// Counts frames and news.
     counter: u32,
     next_key: Key,
-    removed: HashSet<String>,
+    removed: Vec<String>,
     /// Announced by this very page perhaps: shown once the answers to its own calls are here.
     held: Vec<Translation>,
 }
@@ -386,7 +386,7 @@ impl State {
             notice: None,
             counter: 0,
             next_key: 0,
-            removed: HashSet::new(),
+            removed: Vec::new(),
             held: Vec::new(),
         }
     }
@@ -394,6 +394,11 @@ impl State {
     /// The row of that key.
     pub fn row(&self, key: Key) -> Option<&Rc<Row>> {
         self.rows.iter().find(|row| row.key == key)
+    }
+
+    /// Whether the backend has deleted that translation: whatever is heard of it is old news.
+    fn is_removed(&self, id: &str) -> bool {
+        self.removed.iter().any(|removed| removed == id)
     }
 
     /// Whether what is read is no translation but the demonstration's text.

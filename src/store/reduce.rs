@@ -268,7 +268,7 @@ impl Step<'_> {
 
     /// Takes a snapshot in, unless it is old news.
     fn snapshot(&mut self, snapshot: Translation) {
-        if self.state.removed.contains(&snapshot.id) {
+        if self.state.is_removed(&snapshot.id) {
             return;
         }
         let known = self.key_of(&snapshot.id);
@@ -338,9 +338,15 @@ impl Step<'_> {
     }
 
     fn remove(&mut self, id: &str) {
-        self.state.removed.insert(id.to_owned());
+        self.bury(id);
         if let Some(key) = self.key_of(id) {
             self.remove_row(key);
+        }
+    }
+
+    fn bury(&mut self, id: &str) {
+        if !self.state.is_removed(id) {
+            self.state.removed.push(id.to_owned());
         }
     }
 
@@ -525,7 +531,7 @@ impl Step<'_> {
         match id {
             Some(id) if resend => {
                 // What was announced and never arrived is given up; it starts anew.
-                self.state.removed.insert(id.clone());
+                self.bury(&id);
                 self.effects.push(Effect::Command {
                     key,
                     id,
@@ -546,7 +552,7 @@ impl Step<'_> {
         command: Command,
         result: Result<Option<Translation>, Trouble>,
     ) {
-        if self.state.removed.contains(id) {
+        if self.state.is_removed(id) {
             // Given up already: nobody waits for the answer.
             return;
         }

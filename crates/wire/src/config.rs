@@ -2,16 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fields::{Fields, Misfit};
+
 /// The content of `config.json`, fetched beside `index.html` when the page starts, so that one
 /// build of the page serves every deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Fields", rename_all = "camelCase")]
 pub struct Config {
     /// The WebSocket's URL, stage included; resolved against the page's own address, so `live`
     /// becomes `wss://host/live`.
     pub websocket_url: String,
     /// The base URL of the REST interface; resolved like [`Config::websocket_url`]. Without it
     /// the page is a live console for a backend that has a WebSocket alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub api_url: Option<String>,
+}
+
+impl TryFrom<Fields> for Config {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            websocket_url: fields.text("websocketUrl")?,
+            api_url: fields.text_if_any("apiUrl"),
+        })
+    }
 }

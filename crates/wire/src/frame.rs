@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fields::{Fields, Misfit, Value};
 use crate::translation::{Segment, Translation};
 
 /// What the page asks of the backend, one text frame of JSON each. The gateway chooses the route
@@ -42,10 +43,10 @@ pub enum Action {
 /// `bucketName`, `bucketKey` and `message` alone are the frame of the 2019 article; a backend of
 /// ours adds the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Fields", rename_all = "camelCase")]
 pub struct ObjectEvent {
     /// `ObjectCreated:Put`, `ObjectRemoved:Delete`, …: S3's event name without `s3:`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     /// The bucket.
     pub bucket_name: String,
@@ -55,16 +56,16 @@ pub struct ObjectEvent {
     pub message: String,
     /// Orders the events of one key: compare as text after padding the shorter one with zeros on
     /// the right.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sequencer: Option<String>,
     /// The translation that the object belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub translation_id: Option<String>,
 }
 
 /// API Gateway's own error frame, such as `{"message": "Forbidden", …}`: never an event of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Fields", rename_all = "camelCase")]
 pub struct GatewayError {
     /// `Forbidden`, `Internal server error`, `Endpoint request timed out`, …
     pub message: String,
@@ -156,66 +157,68 @@ pub struct Inbound {
 impl Inbound {
     /// Reads a frame. Never fails: what is not understood is [`Frame::Raw`].
     pub fn parse(raw: String) -> Self {
-        let frame = serde_json::from_str::<Flat>(&raw)
+        let frame = serde_json::from_str::<Fields>(&raw)
             .ok()
-            .and_then(Flat::into_frame)
+            .and_then(|fields| Frame::try_from(fields).ok())
             .unwrap_or(Frame::Raw);
         Self { raw, frame }
     }
 }
 
-/// All fields of all frames side by side. One flat struct costs a page far fewer bytes of wasm
-/// than an internally tagged enum, which buffers its content first.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Flat {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    event: Option<String>,
-    bucket_name: Option<String>,
-    bucket_key: Option<String>,
-    message: Option<String>,
-    sequencer: Option<String>,
-    translation_id: Option<String>,
-    translation: Option<Translation>,
-    revision: Option<u64>,
-    total: Option<u64>,
-    segments: Option<Vec<Segment>>,
-    data: Option<String>,
-    connection_id: Option<String>,
-    request_id: Option<String>,
+impl TryFrom<Fields> for ObjectEvent {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            event: fields.text_if_any("event"),
+            bucket_name: fields.text("bucketName")?,
+            bucket_key: fields.text("bucketKey")?,
+            message: fields.text("message")?,
+            sequencer: fields.text_if_any("sequencer"),
+            translation_id: fields.text_if_any("translationId"),
+        })
+    }
 }
 
-impl Flat {
-    fn into_frame(self) -> Option<Frame> {
-        match self.kind.as_deref() {
-            Some("object") | None if self.bucket_name.is_some() => {
-                Some(Frame::Object(ObjectEvent {
-                    event: self.event,
-                    bucket_name: self.bucket_name?,
-                    bucket_key: self.bucket_key?,
-                    message: self.message?,
-                    sequencer: self.sequencer,
-                    translation_id: self.translation_id,
-                }))
-            }
-            None => Some(Frame::GatewayError(GatewayError {
-                message: self.message?,
-                connection_id: self.connection_id?,
-                request_id: self.request_id?,
-            })),
-            Some("translation") => Some(Frame::Translation(self.translation?)),
-            Some("removed") => Some(Frame::Removed {
-                translation_id: self.translation_id?,
-                revision: self.revision?,
-            }),
-            Some("segments") => Some(Frame::Segments {
-                translation_id: self.translation_id?,
-                total: self.total?,
-                segments: self.segments?,
-            }),
-            Some("pong") => Some(Frame::Pong { data: self.data? }),
-            Some(_) => None,
-        }
+impl TryFrom<Fields> for GatewayError {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            message: fields.text("message")?,
+            connection_id: fields.text("connectionId")?,
+            request_id: fields.text("requestId")?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Frame {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        let kind = match fields.take("type") {
+            Value::Nothing => None,
+            Value::Text(kind) => Some(kind),
+            _ => return Ok(Self::Raw),
+        };
+        Ok(match kind.as_deref() {
+            None if fields.has("bucketName") => Self::Object(fields.try_into()?),
+            None => Self::GatewayError(fields.try_into()?),
+            Some("object") => Self::Object(fields.try_into()?),
+            Some("translation") => Self::Translation(fields.fields("translation")?.try_into()?),
+            Some("removed") => Self::Removed {
+                translation_id: fields.text("translationId")?,
+                revision: fields.number("revision")?,
+            },
+            Some("segments") => Self::Segments {
+                translation_id: fields.text("translationId")?,
+                total: fields.number("total")?,
+                segments: fields.list("segments")?,
+            },
+            Some("pong") => Self::Pong {
+                data: fields.text("data")?,
+            },
+            Some(_) => Self::Raw,
+        })
     }
 }

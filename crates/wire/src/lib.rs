@@ -12,6 +12,7 @@
 //! [`Frame::Raw`], fields are passed over, and [`Inbound::raw`] holds the text as it came.
 
 pub mod config;
+mod fields;
 mod frame;
 pub mod limits;
 pub mod rest;

@@ -4,27 +4,29 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fields::{Fields, Misfit};
 use crate::translation::{Segment, Translation};
 
 /// A pair of languages that can be translated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Pair {
     /// From, a BCP 47 tag.
     pub source: String,
     /// Into, a BCP 47 tag.
     pub target: String,
     /// The languages in between, in order, where there is no direct way.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<String>,
 }
 
 /// The answer to `GET languages`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Languages {
     /// The engine: `apertium`, `pseudo`, …
     pub translator: String,
     /// Whether `auto` may be given as the source.
-    #[serde(default)]
     pub detect: bool,
     /// What can be translated into what.
     pub pairs: Vec<Pair>,
@@ -48,14 +50,13 @@ pub struct CreateTranslation {
 
 /// Where and how to upload a file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Fields", rename_all = "camelCase")]
 pub struct Upload {
     /// The HTTP method, `PUT`.
     pub method: String,
     /// A signed URL, good for this object and this size.
     pub url: String,
     /// Headers to send as they are.
-    #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// When the URL stops working, RFC 3339 in UTC. It can be used again until then.
     pub expires_at: String,
@@ -63,6 +64,7 @@ pub struct Upload {
 
 /// The answer to `POST translations`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Created {
     /// The new translation, [`crate::Status::AwaitingUpload`].
     pub translation: Translation,
@@ -72,6 +74,7 @@ pub struct Created {
 
 /// An answer that is one translation: `GET translations/{id}`, `cancel`, `retry`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct OneTranslation {
     /// The translation.
     pub translation: Translation,
@@ -79,14 +82,13 @@ pub struct OneTranslation {
 
 /// The answer to `GET translations`, with or without `changedSince`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Listing {
     /// Newest first; with `changedSince`, all that changed after the cursor.
     pub translations: Vec<Translation>,
     /// The ids of translations deleted after the cursor; empty without one.
-    #[serde(default)]
     pub removed: Vec<String>,
     /// What to give as `after` for the next page; null on the last.
-    #[serde(default)]
     pub next: Option<String>,
     /// What to give as `changedSince` later. Opaque.
     pub cursor: String,
@@ -94,6 +96,7 @@ pub struct Listing {
 
 /// The answer to `GET translations/{id}/segments`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Segments {
     /// Segments in all.
     pub total: u64,
@@ -114,19 +117,119 @@ pub struct Health {
 
 /// An error, as RFC 9457 has it (`application/problem+json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Problem {
     /// A URI that names the kind of problem; `about:blank` when the status says it all.
-    #[serde(rename = "type", default = "about_blank")]
+    #[serde(rename = "type")]
     pub kind: String,
     /// The kind in a few words.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong with this request, and what to do.
-    #[serde(default)]
     pub detail: String,
 }
 
-fn about_blank() -> String {
-    "about:blank".to_owned()
+impl TryFrom<Fields> for Pair {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            source: fields.text("source")?,
+            target: fields.text("target")?,
+            via: fields.texts("via")?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Languages {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            translator: fields.text("translator")?,
+            detect: fields.is_true("detect"),
+            pairs: fields.list("pairs")?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Upload {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        let mut headers = BTreeMap::new();
+        if let Ok(given) = fields.fields("headers") {
+            // Not collected: that would bring in a sort for what is in order already.
+            for (name, value) in given.into_texts() {
+                headers.insert(name, value);
+            }
+        }
+        Ok(Self {
+            method: fields.text("method")?,
+            url: fields.text("url")?,
+            headers,
+            expires_at: fields.text("expiresAt")?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Created {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            translation: fields.fields("translation")?.try_into()?,
+            upload: fields.fields("upload")?.try_into()?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for OneTranslation {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            translation: fields.fields("translation")?.try_into()?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Listing {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            translations: fields.list("translations")?,
+            removed: fields.texts("removed")?,
+            next: fields.text_if_any("next"),
+            cursor: fields.text("cursor")?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Segments {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            total: fields.number("total")?,
+            segments: fields.list("segments")?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Problem {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            kind: fields
+                .text_if_any("type")
+                .unwrap_or_else(|| "about:blank".to_owned()),
+            title: fields.text("title")?,
+            status: fields.status("status")?,
+            detail: fields.text_if_any("detail").unwrap_or_default(),
+        })
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fields::{Fields, Misfit};
+
 /// Where a translation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,6 +57,7 @@ impl Status {
 
 /// Why a translation failed, in words for the person who waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Failure {
     /// What went wrong, in a few words.
     pub title: String,
@@ -65,7 +68,7 @@ pub struct Failure {
 /// A translation's snapshot. Of two with the same id, the one with the higher
 /// [`Translation::revision`] is the newer; a lower or equal one is old news.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Fields", rename_all = "camelCase")]
 pub struct Translation {
     /// Opaque, unique, safe in a URL path.
     pub id: String,
@@ -78,7 +81,6 @@ pub struct Translation {
     /// The language translated into, a BCP 47 tag.
     pub target: String,
     /// The source's character encoding by its WHATWG name once known, or the one asked for.
-    #[serde(default)]
     pub charset: Option<String>,
     /// Where it stands.
     pub status: Status,
@@ -87,7 +89,6 @@ pub struct Translation {
     /// Segments in all; 0 until the text was read.
     pub total: u64,
     /// Why it failed; only with [`Status::Failed`].
-    #[serde(default)]
     pub error: Option<Failure>,
     /// When it was announced, RFC 3339 in UTC.
     pub created_at: String,
@@ -99,6 +100,7 @@ pub struct Translation {
 
 /// A translated piece of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 pub struct Segment {
     /// Its place among the segments, from 0.
     pub index: u64,
@@ -107,4 +109,53 @@ pub struct Segment {
     pub source: [u64; 2],
     /// The translation.
     pub text: String,
+}
+
+impl TryFrom<Fields> for Failure {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            title: fields.text("title")?,
+            detail: fields.text("detail")?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Translation {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            id: fields.text("id")?,
+            name: fields.text("name")?,
+            size: fields.number("size")?,
+            source: fields.text("source")?,
+            target: fields.text("target")?,
+            charset: fields.text_if_any("charset"),
+            status: Status::parse(&fields.text("status")?).ok_or(Misfit::of("status"))?,
+            done: fields.number("done")?,
+            total: fields.number("total")?,
+            error: fields
+                .fields("error")
+                .ok()
+                .map(Failure::try_from)
+                .transpose()?,
+            created_at: fields.text("createdAt")?,
+            updated_at: fields.text("updatedAt")?,
+            revision: fields.number("revision")?,
+        })
+    }
+}
+
+impl TryFrom<Fields> for Segment {
+    type Error = Misfit;
+
+    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+        Ok(Self {
+            index: fields.number("index")?,
+            source: fields.range("source")?,
+            text: fields.text("text")?,
+        })
+    }
 }
