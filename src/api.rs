@@ -1,10 +1,11 @@
 //! The REST interface, as the page calls it.
 
-use babelwire_wire::rest::{Listing, OneTranslation, Problem};
+use babelwire_wire::rest::{OneTranslation, Problem};
+use babelwire_wire::{Fields, Misfit, from_json};
 use gloo_net::http::{Method, RequestBuilder, Response};
 use js_sys::Uint8Array;
-use serde::de::DeserializeOwned;
 use wasm_bindgen_futures::JsFuture;
+use web_sys::RequestCache;
 
 use crate::store::{Command, Effect, Msg, SEGMENTS_PAGE, Trouble};
 
@@ -53,23 +54,9 @@ impl Api {
         msg_of(effect, answer)
     }
 
-    /// The translations that changed after a cursor, or all of them; a page of them.
-    pub async fn listing(
-        &self,
-        since: Option<&str>,
-        after: Option<&str>,
-    ) -> Result<Listing, Trouble> {
-        let mut path = "translations".to_owned();
-        let mut separator = "?";
-        for (name, value) in [("changedSince=", since), ("after=", after)] {
-            if let Some(value) = value {
-                path.push_str(separator);
-                path.push_str(name);
-                path.push_str(&String::from(js_sys::encode_uri_component(value)));
-                separator = "&";
-            }
-        }
-        read(self.text(Call::get(&[&path])).await)
+    /// A file beside the page.
+    pub async fn file(&self, name: &str) -> Result<String, Trouble> {
+        self.text(Call::get(&[name])).await
     }
 
     /// The original bytes. They stay with the browser, outside the page's own memory.
@@ -91,7 +78,9 @@ impl Api {
 
     async fn send(&self, call: Call) -> Result<Response, Trouble> {
         let url = [&self.base, "/", &call.path].concat();
-        let builder = RequestBuilder::new(&url).method(call.method);
+        let builder = RequestBuilder::new(&url)
+            .method(call.method)
+            .cache(RequestCache::NoCache);
         let request = match call.body {
             Some(body) => builder
                 .header("Content-Type", "application/json")
@@ -116,6 +105,19 @@ impl Api {
 fn call_of(effect: &Effect) -> Option<Call> {
     Some(match effect {
         Effect::FetchLanguages => Call::get(&["languages"]),
+        Effect::FetchChanges { since, after } => {
+            let mut path = "translations".to_owned();
+            let mut separator = "?";
+            for (name, value) in [("changedSince=", since), ("after=", after)] {
+                if let Some(value) = value {
+                    path.push_str(separator);
+                    path.push_str(name);
+                    path.push_str(&String::from(js_sys::encode_uri_component(value)));
+                    separator = "&";
+                }
+            }
+            Call::get(&[&path])
+        }
         Effect::Create { body, .. } => Call {
             method: Method::POST,
             path: "translations".to_owned(),
@@ -148,6 +150,10 @@ fn call_of(effect: &Effect) -> Option<Call> {
 fn msg_of(effect: Effect, answer: Result<String, Trouble>) -> Option<Msg> {
     Some(match effect {
         Effect::FetchLanguages => Msg::Languages(read(answer)),
+        Effect::FetchChanges { since, .. } => Msg::Listed {
+            since,
+            result: read(answer),
+        },
         Effect::Create { key, .. } => Msg::Created {
             key,
             result: read(answer),
@@ -171,8 +177,8 @@ fn msg_of(effect: Effect, answer: Result<String, Trouble>) -> Option<Msg> {
     })
 }
 
-fn read<T: DeserializeOwned>(text: Result<String, Trouble>) -> Result<T, Trouble> {
-    serde_json::from_str(&text?).map_err(|_| {
+fn read<T: TryFrom<Fields, Error = Misfit>>(text: Result<String, Trouble>) -> Result<T, Trouble> {
+    from_json(&text?).map_err(|_| {
         Trouble::passing(
             "The server's answer makes no sense to this page",
             "The two may be of different versions. Reload the page.",
@@ -195,7 +201,7 @@ fn cut_off() -> Trouble {
 pub fn refusal(status: u16, body: &str) -> Trouble {
     let refused = (400..500).contains(&status) && !matches!(status, 408 | 425 | 429);
     let gone = matches!(status, 404 | 410);
-    match serde_json::from_str::<Problem>(body) {
+    match from_json::<Problem>(body) {
         Ok(problem) => Trouble {
             title: problem.title,
             detail: problem.detail,

@@ -1,34 +1,26 @@
 //! `config.json`: where this deployment's backend is.
 
 use babelwire_wire::config::Config;
-use gloo_net::http::RequestBuilder;
-use web_sys::RequestCache;
+use babelwire_wire::from_json;
 
+use crate::api::Api;
 use crate::store::Trouble;
 
 /// Fetches `config.json` from beside the page and reads it. Its URLs may be relative to the page.
 pub async fn load() -> Result<Config, Trouble> {
-    let request = RequestBuilder::new("config.json")
-        .cache(RequestCache::NoCache)
-        .build();
-    let Ok(request) = request else {
-        return Err(missing());
-    };
-    let Ok(response) = request.send().await else {
-        return Err(trouble(
+    match Api::new(".").file("config.json").await {
+        Ok(text) => read(&text),
+        Err(trouble) if trouble.refused => Err(missing()),
+        Err(_) => Err(trouble(
             "config.json could not be fetched",
             "See whether you are connected, then reload the page.",
-        ));
-    };
-    if !response.ok() {
-        return Err(missing());
+        )),
     }
-    read(&response.text().await.unwrap_or_default())
 }
 
 /// Reads the file's text.
 pub fn read(text: &str) -> Result<Config, Trouble> {
-    let config: Config = serde_json::from_str(text).map_err(|_| {
+    let config: Config = from_json(text).map_err(|_| {
         trouble(
             "config.json can't be read",
             "It has to be JSON with a websocketUrl and, where the backend can translate, an \

@@ -3,12 +3,9 @@
 use std::cell::RefCell;
 
 use babelwire_client::upload::{self, UploadHandle, UploadState};
-use babelwire_client::{
-    Cause, Client, Event, FetchError, Options, ReconcileConfig, Reconciler, SendOutcome, State,
-};
+use babelwire_client::{Cause, Client, Event, Options, SendOutcome, State};
 use babelwire_wire::Inbound;
-use wasm_bindgen::JsCast;
-use wasm_bindgen::closure::Closure;
+use gloo_timers::callback::Timeout;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::Blob;
 
@@ -19,11 +16,10 @@ use crate::source_text::SourceText;
 use crate::store::{Effect, Key, Link, Mode, Msg, Trouble};
 
 /// How often the page looks whether a push was lost, in milliseconds.
-const TICK: i32 = 20_000;
+const TICK: u32 = 20_000;
 
 thread_local! {
     static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
-    static RECONCILER: RefCell<Option<Reconciler>> = const { RefCell::new(None) };
     static UPLOADS: RefCell<Vec<(Key, UploadHandle)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -37,51 +33,15 @@ pub(super) fn begin(store: &Store) {
         };
         let mode = match config.api_url {
             Some(api) => {
-                catch_up_with(&store, Api::new(&api));
+                store.set_api(Api::new(&api));
                 Mode::Full
             }
             None => Mode::LiveConsole,
         };
         store.dispatch(Msg::Configured(Ok(mode)));
         connect(&store, config.websocket_url);
-        tick(&store);
+        tick(store);
     });
-}
-
-fn catch_up_with(store: &Store, api: Api) {
-    store.set_api(api.clone());
-    let store = store.clone();
-    let reconciler = Reconciler::new(ReconcileConfig::default(), None, move |since| {
-        changes(store.clone(), api.clone(), since)
-    });
-    RECONCILER.set(Some(reconciler));
-}
-
-/// All pages of what changed; gives the cursor of the first, since more may have changed while
-/// the others were read.
-async fn changes(store: Store, api: Api, since: Option<String>) -> Result<String, FetchError> {
-    let mut cursor = None;
-    let mut after: Option<String> = None;
-    loop {
-        match api.listing(since.as_deref(), after.as_deref()).await {
-            Ok(listing) => {
-                let first = cursor.get_or_insert_with(|| listing.cursor.clone()).clone();
-                after = listing.next.clone();
-                store.dispatch(Msg::Listed(Ok(listing)));
-                if after.is_none() {
-                    return Ok(first);
-                }
-            }
-            Err(trouble) => {
-                if trouble.refused && since.is_some() {
-                    return Err(FetchError::CursorUnknown);
-                }
-                let why = trouble.title.clone();
-                store.dispatch(Msg::Listed(Err(trouble)));
-                return Err(FetchError::Unavailable(why));
-            }
-        }
-    }
 }
 
 fn connect(store: &Store, url: String) {
@@ -115,17 +75,12 @@ fn link(state: State) -> Link {
     }
 }
 
-fn tick(store: &Store) {
-    let store = store.clone();
-    let closure = Closure::<dyn FnMut()>::new(move || store.dispatch(Msg::Tick));
-    if let Some(window) = web_sys::window() {
-        // Fails for no callback that is a function.
-        let _ = window.set_interval_with_callback_and_timeout_and_arguments_0(
-            closure.as_ref().unchecked_ref(),
-            TICK,
-        );
-    }
-    closure.forget();
+fn tick(store: Store) {
+    Timeout::new(TICK, move || {
+        store.dispatch(Msg::Tick);
+        tick(store);
+    })
+    .forget();
 }
 
 /// Does one thing.
@@ -135,11 +90,6 @@ pub(super) fn perform(store: &Store, effect: Effect) {
         Effect::ConnectNow => CLIENT.with_borrow(|client| {
             if let Some(client) = client {
                 client.retry_now();
-            }
-        }),
-        Effect::CatchUp => RECONCILER.with_borrow(|reconciler| {
-            if let Some(reconciler) = reconciler {
-                reconciler.request();
             }
         }),
         Effect::Upload { key, file, upload } => send_file(store, key, file, upload.into()),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use gloo_file::File;
+use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use yew::Callback;
@@ -14,7 +15,7 @@ use crate::source_text::SourceText;
 use crate::store::{Effect, Link, Msg, Picked, State, reduce};
 
 /// How long a batch waits at most, in milliseconds: a hidden page gets no animation frames.
-const LATEST: i32 = 250;
+const LATEST: u32 = 250;
 
 /// A handle to the page's one store. Two are equal when they are the same.
 #[derive(Clone)]
@@ -26,7 +27,7 @@ struct Inner {
     state: RefCell<State>,
     queue: RefCell<Vec<Msg>>,
     /// The animation frame and the timeout that the next batch waits for.
-    awaited: Cell<Option<(i32, i32)>>,
+    awaited: RefCell<Option<(i32, Timeout)>>,
     flush: RefCell<Option<Closure<dyn FnMut()>>>,
     listener: RefCell<Callback<()>>,
     perform: Perform,
@@ -56,7 +57,7 @@ impl Store {
         let store = Self(Rc::new(Inner {
             state: RefCell::new(state),
             queue: RefCell::default(),
-            awaited: Cell::default(),
+            awaited: RefCell::default(),
             flush: RefCell::default(),
             listener: RefCell::default(),
             perform: Box::new(perform),
@@ -88,19 +89,19 @@ impl Store {
     /// Queues something that happened.
     pub fn dispatch(&self, msg: Msg) {
         self.0.queue.borrow_mut().push(msg);
-        if self.0.awaited.get().is_some() {
+        let mut awaited = self.0.awaited.borrow_mut();
+        if awaited.is_some() {
             return;
         }
         let (Some(window), Some(flush)) = (web_sys::window(), &*self.0.flush.borrow()) else {
             return;
         };
-        let flush = flush.as_ref().unchecked_ref();
-        if let (Ok(frame), Ok(timeout)) = (
-            window.request_animation_frame(flush),
-            window.set_timeout_with_callback_and_timeout_and_arguments_0(flush, LATEST),
-        ) {
-            self.0.awaited.set(Some((frame, timeout)));
-        }
+        // Fails for no callback that is a function.
+        let frame = window
+            .request_animation_frame(flush.as_ref().unchecked_ref())
+            .unwrap_or_default();
+        let store = self.clone();
+        *awaited = Some((frame, Timeout::new(LATEST, move || store.flush())));
     }
 
     /// A callback that queues what it makes of its event.
@@ -111,10 +112,11 @@ impl Store {
 
     /// Takes in all that is queued.
     fn flush(&self) {
-        if let (Some((frame, timeout)), Some(window)) = (self.0.awaited.take(), web_sys::window()) {
+        let awaited = self.0.awaited.take();
+        if let (Some((frame, timeout)), Some(window)) = (awaited, web_sys::window()) {
             // Whichever of the two called; ending what has ended does nothing.
             let _ = window.cancel_animation_frame(frame);
-            window.clear_timeout_with_handle(timeout);
+            drop(timeout);
         }
         let batch = std::mem::take(&mut *self.0.queue.borrow_mut());
         if batch.is_empty() {

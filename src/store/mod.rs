@@ -170,7 +170,12 @@ pub enum Msg {
     /// The person swapped the languages.
     Swap,
     /// A page of `GET translations` was answered.
-    Listed(Result<Listing, Trouble>),
+    Listed {
+        /// The `changedSince` that was asked with.
+        since: Option<String>,
+        /// The answer.
+        result: Result<Listing, Trouble>,
+    },
     /// The person chose or dropped files.
     Chosen(Vec<Picked>),
     /// `POST translations` was answered.
@@ -261,8 +266,13 @@ pub enum Effect {
         /// Into.
         target: Rc<str>,
     },
-    /// Ask the backend for all that changed since it was last asked, until it answers.
-    CatchUp,
+    /// `GET translations`.
+    FetchChanges {
+        /// The cursor, if there is one.
+        since: Option<String>,
+        /// The page, if it isn't the first.
+        after: Option<String>,
+    },
     /// `POST translations`.
     Create {
         /// The row.
@@ -331,8 +341,6 @@ pub struct State {
     pub preferences: Preferences,
     /// The files, in the order of the list.
     pub rows: Vec<Rc<Row>>,
-    /// Whether the backend's list came at least once.
-    pub listed: bool,
     /// Why the list did not come.
     pub list_trouble: Option<Rc<str>>,
     /// The translation in the reader.
@@ -351,6 +359,10 @@ pub struct State {
     counter: u32,
     next_key: Key,
     removed: Vec<String>,
+    /// Where the last round of `GET translations` ended.
+    cursor: Option<String>,
+    /// The round that is under way.
+    round: Option<Round>,
     /// Announced by this very page perhaps: shown once the answers to its own calls are here.
     held: Vec<Translation>,
 }
@@ -362,6 +374,15 @@ pub struct Preferences {
     pub last: Option<(String, String)>,
     /// The browser's language, as a BCP 47 tag.
     pub own: String,
+}
+
+/// A round of `GET translations`.
+#[derive(Debug, Default)]
+struct Round {
+    /// The cursor of its first page: whatever changes during the round is asked for next time.
+    cursor: Option<String>,
+    /// Something happened meanwhile that asks for another round.
+    again: bool,
 }
 
 impl State {
@@ -376,7 +397,6 @@ impl State {
             target: "".into(),
             preferences,
             rows: Vec::new(),
-            listed: false,
             list_trouble: None,
             document: None,
             view: View::Both,
@@ -387,6 +407,8 @@ impl State {
             counter: 0,
             next_key: 0,
             removed: Vec::new(),
+            cursor: None,
+            round: None,
             held: Vec::new(),
         }
     }

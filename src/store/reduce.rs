@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::languages::{best_target, is_possible, sources};
 use super::{
     Command, Direction, Document, Effect, FRAME_BYTES_KEPT, FRAMES_KEPT, Key, Line, Link, Load,
-    Mode, Msg, NEWS_KEPT, News, PARALLEL_UPLOADS, Picked, Row, Stage, State, Trouble,
+    Mode, Msg, NEWS_KEPT, News, PARALLEL_UPLOADS, Picked, Round, Row, Stage, State, Trouble,
 };
 use crate::words;
 
@@ -53,7 +53,7 @@ impl Step<'_> {
                     self.pick(self.state.target.clone(), self.state.source.clone());
                 }
             }
-            Msg::Listed(result) => self.listed(result),
+            Msg::Listed { since, result } => self.listed(since, result),
             Msg::Chosen(picked) => self.chosen(picked),
             Msg::Created { key, result } => self.created(key, result),
             Msg::Progress { key, sent } => {
@@ -103,7 +103,7 @@ impl Step<'_> {
             Mode::Full => {
                 self.effects.push(Effect::FetchLanguages);
                 // Not waiting for the socket: the list can be read without it.
-                self.effects.push(Effect::CatchUp);
+                self.catch_up();
             }
             Mode::LiveConsole => self.state.console_open = true,
             Mode::Starting | Mode::Broken(_) => {}
@@ -116,7 +116,7 @@ impl Step<'_> {
             if self.state.languages.is_none() {
                 self.effects.push(Effect::FetchLanguages);
             }
-            self.effects.push(Effect::CatchUp);
+            self.catch_up();
             self.subscribe();
         }
         if before == Link::Offline {
@@ -133,8 +133,9 @@ impl Step<'_> {
         if self.state.languages.is_none() {
             self.effects.push(Effect::FetchLanguages);
         }
-        if self.state.rows.iter().any(|row| row.is_under_way()) {
-            self.effects.push(Effect::CatchUp);
+        if self.state.list_trouble.is_some() || self.state.rows.iter().any(|row| row.is_under_way())
+        {
+            self.catch_up();
         }
     }
 
@@ -248,11 +249,33 @@ impl Step<'_> {
 
     // The list.
 
-    fn listed(&mut self, result: Result<Listing, Trouble>) {
+    /// Asks the backend for all that changed since it was last asked; one round at a time.
+    fn catch_up(&mut self) {
+        if let Some(round) = &mut self.state.round {
+            round.again = true;
+            return;
+        }
+        self.state.round = Some(Round::default());
+        self.effects.push(Effect::FetchChanges {
+            since: self.state.cursor.clone(),
+            after: None,
+        });
+    }
+
+    fn listed(&mut self, since: Option<String>, result: Result<Listing, Trouble>) {
+        let Some(mut round) = self.state.round.take() else {
+            return;
+        };
         let listing = match result {
             Ok(listing) => listing,
             Err(trouble) => {
-                self.state.list_trouble = Some(words::sentence(&trouble).into());
+                if trouble.refused && since.is_some() {
+                    // A cursor that the backend does not know any more: from the beginning.
+                    self.state.cursor = None;
+                    self.catch_up();
+                } else {
+                    self.state.list_trouble = Some(words::sentence(&trouble).into());
+                }
                 return;
             }
         };
@@ -262,8 +285,20 @@ impl Step<'_> {
         for id in listing.removed {
             self.remove(&id);
         }
-        self.state.listed |= listing.next.is_none();
         self.state.list_trouble = None;
+        round.cursor.get_or_insert(listing.cursor);
+        if listing.next.is_some() {
+            self.state.round = Some(round);
+            self.effects.push(Effect::FetchChanges {
+                since,
+                after: listing.next,
+            });
+            return;
+        }
+        self.state.cursor = round.cursor;
+        if round.again {
+            self.catch_up();
+        }
     }
 
     /// Takes a snapshot in, unless it is old news.

@@ -19,7 +19,8 @@ impl Page {
         page.tell(Msg::Configured(Ok(Mode::Full)));
         page.tell(Msg::Languages(Ok(languages())));
         page.tell(Msg::Link(Link::Open));
-        page.tell(listed(vec![]));
+        // The round of the configuration, and the one that the open connection asked for.
+        page.tell(listed(vec![])).tell(listed(vec![]));
         page.asked.clear();
         page
     }
@@ -29,6 +30,12 @@ impl Page {
             state: State::new(Preferences::default()),
             asked: Vec::new(),
         }
+    }
+
+    /// The answer to a round of `GET translations`.
+    fn listed(&mut self, translations: Vec<Translation>) -> &mut Self {
+        self.tell(Msg::Link(Link::Open));
+        self.tell(listed(translations))
     }
 
     fn tell(&mut self, msg: Msg) -> &mut Self {
@@ -163,12 +170,19 @@ fn upload() -> Upload {
 }
 
 fn listed(translations: Vec<Translation>) -> Msg {
-    Msg::Listed(Ok(Listing {
-        translations,
-        removed: vec![],
-        next: None,
-        cursor: "C1".to_owned(),
-    }))
+    page_of(translations, None)
+}
+
+fn page_of(translations: Vec<Translation>, next: Option<&str>) -> Msg {
+    Msg::Listed {
+        since: None,
+        result: Ok(Listing {
+            translations,
+            removed: vec![],
+            next: next.map(ToOwned::to_owned),
+            cursor: "C1".to_owned(),
+        }),
+    }
 }
 
 fn segment(index: u64, text: &str) -> Segment {
@@ -201,6 +215,13 @@ fn pushed(id: &str, segments: Vec<Segment>) -> Msg {
 
 fn passing() -> Trouble {
     Trouble::passing("The server can't be reached", "Try again.")
+}
+
+fn changes(since: Option<&str>, after: Option<&str>) -> Effect {
+    Effect::FetchChanges {
+        since: since.map(ToOwned::to_owned),
+        after: after.map(ToOwned::to_owned),
+    }
 }
 
 fn creates(effects: &[Effect]) -> usize {
@@ -261,7 +282,7 @@ fn old_news_changes_nothing() {
     page.push(&translation("T1", Status::Done, 7));
     page.push(&translation("T1", Status::Translating, 6));
     page.push(&translation("T1", Status::Failed, 7));
-    page.tell(listed(vec![translation("T1", Status::Queued, 3)]));
+    page.listed(vec![translation("T1", Status::Queued, 3)]);
     assert_eq!(page.row("a.txt").status(), Some(Status::Done));
 }
 
@@ -272,7 +293,7 @@ fn what_was_removed_stays_removed_whatever_arrives_late() {
     page.frame(r#"{"type":"removed","translationId":"T1","revision":3}"#);
     assert!(page.names().is_empty());
     page.push(&translation("T1", Status::Done, 4));
-    page.tell(listed(vec![translation("T1", Status::Done, 5)]));
+    page.listed(vec![translation("T1", Status::Done, 5)]);
     assert!(page.names().is_empty());
 }
 
@@ -297,7 +318,7 @@ fn each_open_asks_what_changed_and_for_the_segments_that_are_missing() {
     assert_eq!(
         page.asked(),
         [
-            Effect::CatchUp,
+            changes(Some("C1"), None),
             Effect::Send(r#"{"action":"subscribe","translationId":"T1","from":1}"#.to_owned())
         ]
     );
@@ -749,10 +770,10 @@ fn new_files_go_on_top_and_older_ones_keep_their_order() {
         created_at: time.to_owned(),
         ..translation(id, Status::Done, 1)
     };
-    page.tell(listed(vec![
+    page.listed(vec![
         at("T3", "third", "2026-01-03T00:00:00Z"),
         at("T1", "first", "2026-01-01T00:00:00Z"),
-    ]));
+    ]);
     page.push(&at("T2", "second", "2026-01-02T00:00:00Z"));
     page.choose(&["mine"]);
     page.push(&at("T4", "fourth", "2026-01-04T00:00:00Z"));
@@ -840,5 +861,74 @@ fn whoever_waits_asks_now_and_then_and_whoever_does_not_is_quiet() {
     assert_eq!(page.asked(), []);
     page.push(&translation("T2", Status::Translating, 2));
     page.tell(Msg::Tick);
-    assert_eq!(page.asked(), [Effect::CatchUp]);
+    assert_eq!(page.asked(), [changes(Some("C1"), None)]);
+}
+
+#[test]
+fn a_long_list_is_read_page_by_page_and_goes_on_from_its_first_cursor() {
+    let mut page = Page::ready();
+    page.tell(Msg::Link(Link::Open));
+    page.asked.clear();
+    page.tell(page_of(
+        vec![translation("T1", Status::Done, 1)],
+        Some("T1"),
+    ));
+    assert_eq!(page.asked(), [changes(None, Some("T1"))]);
+    page.tell(Msg::Listed {
+        since: None,
+        result: Ok(Listing {
+            translations: vec![translation("T0", Status::Done, 1)],
+            removed: vec![],
+            next: None,
+            cursor: "C9".to_owned(),
+        }),
+    });
+    assert_eq!(page.names().len(), 2);
+    page.tell(Msg::Link(Link::Open));
+    assert_eq!(page.asked(), [changes(Some("C1"), None)]);
+}
+
+#[test]
+fn what_happens_during_a_round_is_asked_for_by_another_one() {
+    let mut page = Page::ready();
+    page.tell(Msg::Link(Link::Open));
+    page.tell(Msg::Link(Link::Open));
+    assert_eq!(page.asked(), [changes(Some("C1"), None)], "one at a time");
+    page.tell(listed(vec![]));
+    assert_eq!(page.asked(), [changes(Some("C1"), None)]);
+    page.tell(listed(vec![]));
+    assert_eq!(page.asked(), []);
+}
+
+#[test]
+fn a_cursor_that_the_backend_forgot_is_no_dead_end() {
+    let mut page = Page::ready();
+    page.tell(Msg::Link(Link::Open));
+    page.asked.clear();
+    page.tell(Msg::Listed {
+        since: Some("C1".to_owned()),
+        result: Err(Trouble {
+            title: "Cursor unknown".to_owned(),
+            detail: String::new(),
+            refused: true,
+            gone: true,
+        }),
+    });
+    assert_eq!(page.asked(), [changes(None, None)]);
+}
+
+#[test]
+fn a_list_that_did_not_come_is_told_and_asked_for_again() {
+    let mut page = Page::ready();
+    page.tell(Msg::Link(Link::Open));
+    page.tell(Msg::Listed {
+        since: None,
+        result: Err(passing()),
+    });
+    assert!(page.state.list_trouble.is_some());
+    page.asked.clear();
+    page.tell(Msg::Tick);
+    assert_eq!(page.asked(), [changes(Some("C1"), None)]);
+    page.tell(listed(vec![]));
+    assert!(page.state.list_trouble.is_none());
 }

@@ -68,7 +68,7 @@ impl UploadError {
     /// What a store's error answer means. Its body may be a problem document (RFC 9457), S3's XML
     /// (`<Error>…<Message>`), or anything else, which is passed over.
     pub fn from_response(status: u16, body: &str) -> Self {
-        let message = serde_json::from_str::<Problem>(body)
+        let message = babelwire_wire::from_json::<Problem>(body)
             .ok()
             .map(|problem| {
                 if problem.detail.is_empty() {

@@ -21,16 +21,25 @@ pub(crate) enum Value {
     Fields(Fields),
 }
 
-/// A JSON object.
-pub(crate) struct Fields(Vec<(String, Value)>);
+/// A JSON object, opaque outside this crate.
+pub struct Fields(Vec<(String, Value)>);
 
-/// A field that is missing, or not of its type.
+/// What [`from_json`] did not find: valid JSON, an object, or a field of its type.
 #[derive(Debug)]
-pub(crate) struct Misfit(&'static str);
+pub struct Misfit(&'static str);
+
+/// Reads one of this crate's types. As `serde_json::from_str`, but compiled once for all of them.
+pub fn from_json<T: TryFrom<Fields, Error = Misfit>>(json: &str) -> Result<T, Misfit> {
+    T::try_from(parse(json)?)
+}
+
+fn parse(json: &str) -> Result<Fields, Misfit> {
+    serde_json::from_str(json).map_err(|_| Misfit("JSON object"))
+}
 
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the field `")?;
+        f.write_str("`")?;
         f.write_str(self.0)?;
         f.write_str("` is missing or not of its type")
     }

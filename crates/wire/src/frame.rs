@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Fields, Misfit, Value};
+use crate::fields::{Fields, Misfit, Value, from_json};
 use crate::translation::{Segment, Translation};
 
 /// What the page asks of the backend, one text frame of JSON each. The gateway chooses the route
@@ -157,10 +157,7 @@ pub struct Inbound {
 impl Inbound {
     /// Reads a frame. Never fails: what is not understood is [`Frame::Raw`].
     pub fn parse(raw: String) -> Self {
-        let frame = serde_json::from_str::<Fields>(&raw)
-            .ok()
-            .and_then(|fields| Frame::try_from(fields).ok())
-            .unwrap_or(Frame::Raw);
+        let frame = from_json(&raw).unwrap_or(Frame::Raw);
         Self { raw, frame }
     }
 }
