@@ -132,7 +132,9 @@ impl Events {
 
 /// The path of an object in the store, which writes what a file's name cannot hold as `%XX`.
 fn path_of(bucket: Bucket, key: &str) -> Path {
-    Path::from_iter(std::iter::once(bucket.as_str()).chain(key.split('/')))
+    std::iter::once(bucket.as_str())
+        .chain(key.split('/'))
+        .collect()
 }
 
 fn failed(error: Error) -> ObjectsError {

@@ -1,5 +1,7 @@
 //! What the command line and the environment say.
 
+#![expect(clippy::doc_markdown, reason = "clap shows these comments as they are")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -730,7 +730,7 @@ impl Records for SqliteRecords {
     ) -> Result<Written, PortError> {
         let (id, subscriber) = (id.to_owned(), subscriber.clone());
         self.write(move |db| {
-            let subscribed = db
+            let rows = db
                 .prepare_cached(
                     "INSERT OR REPLACE INTO subscriptions
                      SELECT ?1, ?2, ?3
@@ -744,7 +744,7 @@ impl Records for SqliteRecords {
                     signed(subscriber.from),
                     limit_of(most)
                 ])?;
-            Ok(written(subscribed))
+            Ok(written(rows))
         })
         .await
     }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::put;
 use babelwire_rest::problem;
 use babelwire_service::Service;
-use babelwire_service::ports::{Bucket, Objects, ObjectsError};
+use babelwire_service::ports::{Bucket, Objects};
 use futures::StreamExt;
 use serde::Deserialize;
 
@@ -85,7 +85,11 @@ async fn try_upload(
         return Err((StatusCode::NOT_FOUND, detail.to_owned()));
     }
 
-    let mut writer = uploads.objects.put(bucket, &key).await.map_err(stored)?;
+    let mut writer = uploads
+        .objects
+        .put(bucket, &key)
+        .await
+        .map_err(|error| broken(&error))?;
     let mut body = request.into_body().into_data_stream();
     let mut received = 0;
     while let Some(bytes) = body.next().await {
@@ -97,10 +101,10 @@ async fn try_upload(
         if received > size {
             check_length(received, size)?;
         }
-        writer.write(bytes).await.map_err(stored)?;
+        writer.write(bytes).await.map_err(|error| broken(&error))?;
     }
     check_length(received, size)?;
-    writer.finish().await.map_err(stored)
+    writer.finish().await.map_err(|error| broken(&error))
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -123,10 +127,6 @@ fn check_length(length: u64, size: u64) -> Result<(), Refused> {
          file that was announced."
     );
     Err((status, detail))
-}
-
-fn stored(error: ObjectsError) -> Refused {
-    broken(&error)
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Refused {

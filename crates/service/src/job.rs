@@ -216,13 +216,13 @@ impl Service {
             segments.count() as u64
         };
         while let Some(bytes) = source.next().await {
-            let decoded = decoder.feed(&bytes?);
-            total += count(segmenter.push(&decoded));
-            text.write(&decoded).await?;
+            let piece = decoder.feed(&bytes?);
+            total += count(segmenter.push(&piece));
+            text.write(&piece).await?;
         }
-        let (decoded, _replacements) = decoder.finish();
-        total += count(segmenter.push(&decoded)) + count(segmenter.finish());
-        text.write(&decoded).await?;
+        let (rest, _replacements) = decoder.finish();
+        total += count(segmenter.push(&rest)) + count(segmenter.finish());
+        text.write(&rest).await?;
         text.finish().await?;
 
         self.advance(record, false, |record| {

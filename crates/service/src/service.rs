@@ -144,9 +144,9 @@ impl Service {
         // A few more than the engine works on, so that it finds the next one waiting.
         let slots = Slots::new(ports.translator.concurrency().max(1) * 2);
         Self {
-            slots,
             ports,
             limits,
+            slots,
         }
     }
 
@@ -593,7 +593,7 @@ fn object_key(id: &str, name: &str) -> String {
         safe.push(char);
     }
     if safe.chars().all(|char| char == '.' || char == ' ') {
-        safe = "_".to_owned();
+        "_".clone_into(&mut safe);
     }
     format!("{id}/{safe}")
 }

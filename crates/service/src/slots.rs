@@ -51,13 +51,11 @@ impl Slots {
         loop {
             let next = {
                 let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                match state.waiting.pop_front() {
-                    Some(next) => next,
-                    None => {
-                        state.free += 1;
-                        return;
-                    }
-                }
+                let Some(next) = state.waiting.pop_front() else {
+                    state.free += 1;
+                    return;
+                };
+                next
             };
             match next.send(Slot(Some(self.clone()))) {
                 Ok(()) => return,

@@ -1,4 +1,4 @@
-//! The server over real HTTP and real WebSockets, in this process and as a process of its own.
+//! The server over real HTTP and a real WebSocket, in this process and as a process of its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
