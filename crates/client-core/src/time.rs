@@ -127,17 +127,17 @@ impl Backoff {
         self.base.saturating_mul(factor).min(self.cap)
     }
 
-    /// The delay before retry number `retry`, the first being 1: less than its ceiling, except
-    /// that a ceiling of zero gives zero.
+    /// The delay before retry number `retry`, the first being 1, in whole milliseconds: less than
+    /// its ceiling, except that a ceiling of zero gives zero.
     #[must_use]
     pub fn delay(&self, retry: u32, jitter: Jitter) -> Duration {
-        let micros = self.ceiling(retry).as_secs_f64() * jitter.get() * 1e6;
+        let millis = self.ceiling(retry).as_secs_f64() * jitter.get() * 1e3;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "not negative, and a cast of a float stops at the largest integer"
         )]
-        Duration::from_micros(micros as u64)
+        Duration::from_millis(millis as u64)
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
             assert_eq!(backoff.delay(retry, Jitter::new(0.0)), Duration::ZERO);
             let longest = backoff.delay(retry, Jitter::new(1.0));
             assert!(longest <= backoff.ceiling(retry));
-            assert!(longest > backoff.ceiling(retry).mul_f64(0.999));
+            assert!(longest + Duration::from_millis(1) >= backoff.ceiling(retry));
         }
     }
 

@@ -238,7 +238,19 @@ async fn a_callback_may_send_and_close_and_events_stay_in_order() {
     });
     *slot.borrow_mut() = Some(client.clone());
     until("the close", || client.state() == State::Closed).await;
-    assert_eq!(heard.states(), ["connecting", "open", "closed"]);
+    let order = heard.map(|event| {
+        Some(match event {
+            Event::Changed { to, .. } => to.as_str(),
+            Event::Opened { .. } => "opened",
+            Event::Sent { .. } => "sent",
+            Event::Frame { .. } => "frame",
+            _ => "another",
+        })
+    });
+    assert_eq!(
+        order,
+        ["connecting", "open", "opened", "sent", "frame", "closed"]
+    );
     let heard_then = heard.len();
     settle().await;
     assert_eq!(heard.len(), heard_then, "nothing follows the close");
@@ -281,12 +293,13 @@ async fn the_last_handle_may_be_dropped_inside_its_own_callback() {
         }
         ear.push(event);
     });
+    let queued = client.send(&echo("nobody waits for this any more"));
+    assert_eq!(queued, SendOutcome::Queued);
     slot.replace(Some(client));
     until("the drop", || slot.borrow().is_none()).await;
-    let heard_then = heard.len();
     settle().await;
-    assert_eq!(heard.len(), heard_then);
     assert_eq!(heard.states(), ["connecting", "open"]);
+    assert_eq!(heard.len(), 3, "the last one is the event that dropped it");
 }
 
 #[wasm_bindgen_test]
