@@ -357,8 +357,8 @@ impl Connection {
 
     /// The dialled socket is open.
     pub fn handle_opened(&mut self, now: Instant, generation: Generation) {
-        if !matches!(self.state, State::Connecting { generation: current, .. } if current == generation)
-        {
+        let is_dialling = matches!(self.state, State::Connecting { .. });
+        if !is_dialling || self.state.generation() != Some(generation) {
             return;
         }
         self.online = true;

@@ -13,10 +13,10 @@ use crate::time::{Backoff, Instant, Jitter, Timers};
 pub struct UploadConfig {
     /// The delays before sending again after a failure.
     pub backoff: Backoff,
-    /// Failures after which the upload is given up; attempts that lost the network to
-    /// [`Upload::handle_offline`] don't count. By default 10, some two minutes of waiting: longer than a
-    /// server takes to restart, shorter than a person's patience with a file that was deleted
-    /// after it was chosen.
+    /// Failures after which the upload is given up; attempts that were lost to
+    /// [`Upload::handle_offline`] don't count. By default 10, some two minutes of waiting: longer
+    /// than a server takes to restart, shorter than a person's patience with a file that was
+    /// deleted after it was chosen.
     pub max_failures: u32,
     /// How long an attempt may go without progress. By default 2 minutes: what a slow line still
     /// has to carry from the system's buffers shows as no progress at all.

@@ -39,7 +39,7 @@ impl From<rest::Upload> for Request {
     }
 }
 
-/// Sends a file (a [`web_sys::File`] is a [`Blob`]) until the store has it, refuses it, or the
+/// Sends a file (a `web_sys::File` is a [`Blob`]) until the store has it, refuses it, or the
 /// handle is dropped.
 ///
 /// `on_event` hears each new state, in order; the first one before this returns. It may cancel
