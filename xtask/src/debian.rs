@@ -7,13 +7,15 @@ use anyhow::{Result, bail};
 use crate::process::{on_path, output_of, run_quietly};
 
 /// The engine and a useful set of languages: English and Spanish; over Spanish, English then
-/// reaches French, Italian and Portuguese too.
-const APERTIUM: [&str; 5] = [
+/// reaches French, Italian and Portuguese too. Italian as a source needs the constraint grammar
+/// (`cg3`), which its package does not ask for.
+const APERTIUM: [&str; 6] = [
     "apertium",
     "apertium-eng-spa",
     "apertium-fr-es",
     "apertium-spa-ita",
     "apertium-es-pt",
+    "cg3",
 ];
 
 /// One translation mode of each of those packages.
@@ -21,10 +23,12 @@ const MODES: [&str; 4] = ["eng-spa", "fr-es", "spa-ita", "es-pt"];
 
 /// Whether Apertium and the set of languages are there.
 pub(crate) fn has_apertium() -> bool {
-    output_of(Command::new("apertium").arg("-l")).is_some_and(|text| {
-        let installed: Vec<&str> = text.split_whitespace().collect();
-        MODES.iter().all(|mode| installed.contains(mode))
-    })
+    let modes = output_of(Command::new("apertium").arg("-l"));
+    on_path("cg-proc").is_some()
+        && modes.is_some_and(|text| {
+            let installed: Vec<&str> = text.split_whitespace().collect();
+            MODES.iter().all(|mode| installed.contains(mode))
+        })
 }
 
 /// Installs Apertium and the set of languages.
