@@ -1,7 +1,7 @@
 //! The REST interface, as the page calls it.
 
 use babelwire_wire::rest::{OneTranslation, Problem};
-use babelwire_wire::{Fields, Misfit, from_json};
+use babelwire_wire::{FromFields, from_json};
 use gloo_net::http::{Method, RequestBuilder, Response};
 use js_sys::Uint8Array;
 use wasm_bindgen_futures::JsFuture;
@@ -177,7 +177,7 @@ fn msg_of(effect: Effect, answer: Result<String, Trouble>) -> Option<Msg> {
     })
 }
 
-fn read<T: TryFrom<Fields, Error = Misfit>>(text: Result<String, Trouble>) -> Result<T, Trouble> {
+fn read<T: FromFields>(text: Result<String, Trouble>) -> Result<T, Trouble> {
     from_json(&text?).map_err(|_| {
         Trouble::passing(
             "The server's answer makes no sense to this page",

@@ -79,13 +79,13 @@ fn work(store: &Store, state: &State) -> Html {
         html! { <Reader {key} ..props /> }
     });
     let layout = match (&reader, state.rows.is_empty()) {
-        (Some(_), _) => "reading",
-        (None, true) => "empty",
-        (None, false) => "listing",
+        (Some(_), _) => "work reading",
+        (None, true) => "work empty",
+        (None, false) => "work listing",
     };
     let dismiss = store.on(|_: MouseEvent| Msg::DismissNotice);
     html! {
-        <main class={classes!("work", layout)}>
+        <main class={layout}>
             <div class="side">
                 <p class="tagline">{ "Drop text files here. Their translations arrive by themselves." }</p>
                 { drop_zone(store) }

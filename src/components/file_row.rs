@@ -51,10 +51,9 @@ fn view(props: &Props) -> Html {
     let button = |show: bool, verb: &'static str, class: &'static str, msg: fn(u32) -> Msg| {
         show.then(|| {
             let onclick = props.store.on(move |_: MouseEvent| msg(key));
-            let current = (verb == "Open" && props.open).then_some("true");
             html! {
                 <button type="button" {class} aria-label={label(verb, &row.name)}
-                    disabled={row.busy} aria-current={current} {onclick}>{ verb }</button>
+                    disabled={row.busy} {onclick}>{ verb }</button>
             }
         })
     };
@@ -75,14 +74,14 @@ fn view(props: &Props) -> Html {
         }
     });
     let tone = if row.can_download() {
-        "done"
+        "file done"
     } else if row.can_retry() {
-        "stopped"
+        "file stopped"
     } else {
-        "active"
+        "file active"
     };
     html! {
-        <li class={classes!("file", tone, props.open.then_some("open"))}>
+        <li class={tone} aria-current={props.open.then_some("true")}>
             <p class="file-name"><bdi title={row.name.clone()}>{ row.name.clone() }</bdi></p>
             <p class="file-facts">
                 if !row.target.is_empty() {

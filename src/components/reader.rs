@@ -132,7 +132,7 @@ impl Component for Reader {
                 .cell(index)
                 .map(|cell| AttrValue::from(cell.text.clone()));
             html! {
-                <div key={index} class={classes!("pair", gap.then_some("gap"))}>
+                <div key={index} class={if gap { "pair gap" } else { "pair" }}>
                     if source {
                         <p class="from" lang={row.source.clone()} dir="auto">
                             { range.and_then(|range| self.slice(store, index, range)) }
@@ -149,8 +149,8 @@ impl Component for Reader {
             }
         });
         let view = match props.view {
-            View::Both => "both",
-            View::Translation | View::Source => "single",
+            View::Both => "text both",
+            View::Translation | View::Source => "text single",
         };
         html! {
             <section class="reader" aria-labelledby="reader-region">
@@ -169,7 +169,7 @@ impl Component for Reader {
                 if let Load::Failed(why) = &document.source {
                     <p class="banner warn">{ "The source text can't be shown. " }{ why.clone() }</p>
                 }
-                <div class={classes!("text", view)} tabindex="0" role="group" aria-label="Text">
+                <div class={view} tabindex="0" role="group" aria-label="Text">
                     { for pairs }
                     if document.len() > rows {
                         <button ref={self.more.clone()} type="button" class="quiet more"

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Fields, Misfit};
+use crate::fields::{Fields, FromFields, serde_through_fields};
 
 /// The content of `config.json`, fetched beside `index.html` when the page starts, so that one
 /// build of the page serves every deployment.
@@ -18,13 +18,13 @@ pub struct Config {
     pub api_url: Option<String>,
 }
 
-impl TryFrom<Fields> for Config {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            websocket_url: fields.text("websocketUrl")?,
+impl FromFields for Config {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            websocket_url: fields.text("websocketUrl"),
             api_url: fields.text_if_any("apiUrl"),
-        })
+        }
     }
 }
+
+serde_through_fields!(Config);

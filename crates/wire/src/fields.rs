@@ -22,20 +22,17 @@ pub(crate) enum Value {
 }
 
 /// A JSON object, opaque outside this crate.
-pub struct Fields(Vec<(String, Value)>);
+///
+/// A field that is missing or not of its type reads as an empty one and is noted; [`Fields::end`]
+/// tells. Ending each read with `?` instead would be three times the code.
+pub struct Fields {
+    fields: Vec<(String, Value)>,
+    misfit: Option<Misfit>,
+}
 
-/// What [`from_json`] did not find: valid JSON, an object, or a field of its type.
+/// What [`from_json`] did not find: an object of JSON, or a field of its type.
 #[derive(Debug)]
 pub struct Misfit(&'static str);
-
-/// Reads one of this crate's types. As `serde_json::from_str`, but compiled once for all of them.
-pub fn from_json<T: TryFrom<Fields, Error = Misfit>>(json: &str) -> Result<T, Misfit> {
-    T::try_from(parse(json)?)
-}
-
-fn parse(json: &str) -> Result<Fields, Misfit> {
-    serde_json::from_str(json).map_err(|_| Misfit("JSON object"))
-}
 
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,22 +42,67 @@ impl fmt::Display for Misfit {
     }
 }
 
-impl Misfit {
-    pub(crate) const fn of(name: &'static str) -> Self {
-        Self(name)
-    }
+/// Lets serde read types the same way: `#[serde(try_from = "Fields")]`.
+macro_rules! serde_through_fields {
+    ($($type:ty),+ $(,)?) => {$(
+        impl TryFrom<$crate::Fields> for $type {
+            type Error = $crate::Misfit;
+
+            fn try_from(fields: $crate::Fields) -> Result<Self, $crate::Misfit> {
+                fields.into_whole()
+            }
+        }
+    )+};
+}
+pub(crate) use serde_through_fields;
+
+/// What can be read with [`from_json`].
+pub trait FromFields: Sized {
+    /// Takes its fields; whatever does not fit is noted.
+    #[doc(hidden)]
+    fn from_fields(fields: &mut Fields) -> Self;
+}
+
+/// Reads one of this crate's types. As `serde_json::from_str`, but compiled once for all of them.
+pub fn from_json<T: FromFields>(json: &str) -> Result<T, Misfit> {
+    parse(json)?.into_whole()
+}
+
+fn parse(json: &str) -> Result<Fields, Misfit> {
+    serde_json::from_str(json).map_err(|_| Misfit("object of JSON"))
 }
 
 impl Fields {
+    const fn new(fields: Vec<(String, Value)>) -> Self {
+        Self {
+            fields,
+            misfit: None,
+        }
+    }
+
+    /// The type that these are the fields of.
+    pub(crate) fn into_whole<T: FromFields>(mut self) -> Result<T, Misfit> {
+        let whole = T::from_fields(&mut self);
+        match self.misfit {
+            None => Ok(whole),
+            Some(misfit) => Err(misfit),
+        }
+    }
+
+    /// Notes that a field does not fit.
+    pub(crate) fn misfit(&mut self, name: &'static str) {
+        self.misfit.get_or_insert(Misfit(name));
+    }
+
     /// Whether there is a field of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(field, _)| field == name)
+        self.fields.iter().any(|(field, _)| field == name)
     }
 
     /// Takes a field's value out.
     pub(crate) fn take(&mut self, name: &str) -> Value {
-        let place = self.0.iter().position(|(field, _)| field == name);
-        place.map_or(Value::Nothing, |place| self.0.swap_remove(place).1)
+        let place = self.fields.iter().position(|(field, _)| field == name);
+        place.map_or(Value::Nothing, |place| self.fields.swap_remove(place).1)
     }
 
     /// A text that may be missing; a value of another type is as good as missing.
@@ -71,83 +113,107 @@ impl Fields {
         }
     }
 
-    pub(crate) fn text(&mut self, name: &'static str) -> Result<String, Misfit> {
-        self.text_if_any(name).ok_or(Misfit(name))
+    pub(crate) fn text(&mut self, name: &'static str) -> String {
+        self.text_if_any(name).unwrap_or_else(|| {
+            self.misfit(name);
+            String::new()
+        })
     }
 
-    pub(crate) fn number(&mut self, name: &'static str) -> Result<u64, Misfit> {
-        match self.take(name) {
-            Value::Number(number) => Ok(number),
-            _ => Err(Misfit(name)),
+    pub(crate) fn number(&mut self, name: &'static str) -> u64 {
+        if let Value::Number(number) = self.take(name) {
+            number
+        } else {
+            self.misfit(name);
+            0
         }
-    }
-
-    /// An HTTP status.
-    pub(crate) fn status(&mut self, name: &'static str) -> Result<u16, Misfit> {
-        u16::try_from(self.number(name)?).map_err(|_| Misfit(name))
     }
 
     pub(crate) fn is_true(&mut self, name: &str) -> bool {
         matches!(self.take(name), Value::Bool(true))
     }
 
-    pub(crate) fn fields(&mut self, name: &'static str) -> Result<Self, Misfit> {
+    /// An object that may be missing.
+    pub(crate) fn fields_if_any(&mut self, name: &str) -> Option<Self> {
         match self.take(name) {
-            Value::Fields(fields) => Ok(fields),
-            _ => Err(Misfit(name)),
+            Value::Fields(fields) => Some(fields),
+            _ => None,
         }
     }
 
-    fn values(&mut self, name: &'static str) -> Result<Vec<Value>, Misfit> {
-        match self.take(name) {
-            Value::List(values) => Ok(values),
-            _ => Err(Misfit(name)),
+    /// An object within this one.
+    pub(crate) fn within<T: FromFields>(&mut self, name: &'static str) -> T {
+        let mut fields = self.fields_if_any(name).unwrap_or_else(|| {
+            self.misfit(name);
+            Self::new(Vec::new())
+        });
+        self.one_of(&mut fields)
+    }
+
+    /// Reads an object that is part of this one.
+    pub(crate) fn one_of<T: FromFields>(&mut self, fields: &mut Self) -> T {
+        let whole = T::from_fields(fields);
+        if let Some(misfit) = fields.misfit.take() {
+            self.misfit.get_or_insert(misfit);
+        }
+        whole
+    }
+
+    fn values(&mut self, name: &'static str) -> Vec<Value> {
+        if let Value::List(values) = self.take(name) {
+            values
+        } else {
+            self.misfit(name);
+            Vec::new()
         }
     }
 
     /// A list of objects.
-    pub(crate) fn list<T: TryFrom<Self, Error = Misfit>>(
-        &mut self,
-        name: &'static str,
-    ) -> Result<Vec<T>, Misfit> {
+    pub(crate) fn list<T: FromFields>(&mut self, name: &'static str) -> Vec<T> {
         let mut items = Vec::new();
-        for value in self.values(name)? {
-            let Value::Fields(fields) = value else {
-                return Err(Misfit(name));
-            };
-            items.push(T::try_from(fields)?);
+        for value in self.values(name) {
+            if let Value::Fields(mut fields) = value {
+                items.push(self.one_of(&mut fields));
+            } else {
+                self.misfit(name);
+            }
         }
-        Ok(items)
+        items
     }
 
     /// A list of texts, empty when missing.
-    pub(crate) fn texts(&mut self, name: &'static str) -> Result<Vec<String>, Misfit> {
+    pub(crate) fn texts(&mut self, name: &'static str) -> Vec<String> {
         let mut texts = Vec::new();
         if self.has(name) {
-            for value in self.values(name)? {
-                let Value::Text(text) = value else {
-                    return Err(Misfit(name));
-                };
-                texts.push(text);
+            for value in self.values(name) {
+                if let Value::Text(text) = value {
+                    texts.push(text);
+                } else {
+                    self.misfit(name);
+                }
             }
         }
-        Ok(texts)
+        texts
     }
 
     /// Two numbers.
-    pub(crate) fn range(&mut self, name: &'static str) -> Result<[u64; 2], Misfit> {
-        match self.values(name)?.as_slice() {
-            [Value::Number(start), Value::Number(end)] => Ok([*start, *end]),
-            _ => Err(Misfit(name)),
+    pub(crate) fn range(&mut self, name: &'static str) -> [u64; 2] {
+        if let [Value::Number(start), Value::Number(end)] = *self.values(name) {
+            [start, end]
+        } else {
+            self.misfit(name);
+            [0, 0]
         }
     }
 
     /// All fields that are texts.
     pub(crate) fn into_texts(self) -> impl Iterator<Item = (String, String)> {
-        self.0.into_iter().filter_map(|(name, value)| match value {
-            Value::Text(text) => Some((name, text)),
-            _ => None,
-        })
+        self.fields
+            .into_iter()
+            .filter_map(|(name, value)| match value {
+                Value::Text(text) => Some((name, text)),
+                _ => None,
+            })
     }
 }
 
@@ -212,6 +278,6 @@ impl<'de> Visitor<'de> for Anything {
         while let Some(field) = access.next_entry()? {
             fields.push(field);
         }
-        Ok(Value::Fields(Fields(fields)))
+        Ok(Value::Fields(Fields::new(fields)))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Fields, Misfit, Value, from_json};
+use crate::fields::{Fields, FromFields, Value, from_json, serde_through_fields};
 use crate::translation::{Segment, Translation};
 
 /// What the page asks of the backend, one text frame of JSON each. The gateway chooses the route
@@ -162,60 +162,56 @@ impl Inbound {
     }
 }
 
-impl TryFrom<Fields> for ObjectEvent {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
+impl FromFields for ObjectEvent {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
             event: fields.text_if_any("event"),
-            bucket_name: fields.text("bucketName")?,
-            bucket_key: fields.text("bucketKey")?,
-            message: fields.text("message")?,
+            bucket_name: fields.text("bucketName"),
+            bucket_key: fields.text("bucketKey"),
+            message: fields.text("message"),
             sequencer: fields.text_if_any("sequencer"),
             translation_id: fields.text_if_any("translationId"),
-        })
+        }
     }
 }
 
-impl TryFrom<Fields> for GatewayError {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            message: fields.text("message")?,
-            connection_id: fields.text("connectionId")?,
-            request_id: fields.text("requestId")?,
-        })
+impl FromFields for GatewayError {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            message: fields.text("message"),
+            connection_id: fields.text("connectionId"),
+            request_id: fields.text("requestId"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Frame {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+impl FromFields for Frame {
+    fn from_fields(fields: &mut Fields) -> Self {
         let kind = match fields.take("type") {
             Value::Nothing => None,
             Value::Text(kind) => Some(kind),
-            _ => return Ok(Self::Raw),
+            _ => return Self::Raw,
         };
-        Ok(match kind.as_deref() {
-            None if fields.has("bucketName") => Self::Object(fields.try_into()?),
-            None => Self::GatewayError(fields.try_into()?),
-            Some("object") => Self::Object(fields.try_into()?),
-            Some("translation") => Self::Translation(fields.fields("translation")?.try_into()?),
+        match kind.as_deref() {
+            None if fields.has("bucketName") => Self::Object(FromFields::from_fields(fields)),
+            None => Self::GatewayError(FromFields::from_fields(fields)),
+            Some("object") => Self::Object(FromFields::from_fields(fields)),
+            Some("translation") => Self::Translation(fields.within("translation")),
             Some("removed") => Self::Removed {
-                translation_id: fields.text("translationId")?,
-                revision: fields.number("revision")?,
+                translation_id: fields.text("translationId"),
+                revision: fields.number("revision"),
             },
             Some("segments") => Self::Segments {
-                translation_id: fields.text("translationId")?,
-                total: fields.number("total")?,
-                segments: fields.list("segments")?,
+                translation_id: fields.text("translationId"),
+                total: fields.number("total"),
+                segments: fields.list("segments"),
             },
             Some("pong") => Self::Pong {
-                data: fields.text("data")?,
+                data: fields.text("data"),
             },
             Some(_) => Self::Raw,
-        })
+        }
     }
 }
+
+serde_through_fields!(ObjectEvent, GatewayError);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Fields, Misfit};
+use crate::fields::{Fields, FromFields, serde_through_fields};
 use crate::translation::{Segment, Translation};
 
 /// A pair of languages that can be translated.
@@ -130,106 +130,101 @@ pub struct Problem {
     pub detail: String,
 }
 
-impl TryFrom<Fields> for Pair {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            source: fields.text("source")?,
-            target: fields.text("target")?,
-            via: fields.texts("via")?,
-        })
+impl FromFields for Pair {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            source: fields.text("source"),
+            target: fields.text("target"),
+            via: fields.texts("via"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Languages {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            translator: fields.text("translator")?,
+impl FromFields for Languages {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            translator: fields.text("translator"),
             detect: fields.is_true("detect"),
-            pairs: fields.list("pairs")?,
-        })
+            pairs: fields.list("pairs"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Upload {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
+impl FromFields for Upload {
+    fn from_fields(fields: &mut Fields) -> Self {
         let mut headers = BTreeMap::new();
-        if let Ok(given) = fields.fields("headers") {
+        if let Some(given) = fields.fields_if_any("headers") {
             // Not collected: that would bring in a sort for what is in order already.
             for (name, value) in given.into_texts() {
                 headers.insert(name, value);
             }
         }
-        Ok(Self {
-            method: fields.text("method")?,
-            url: fields.text("url")?,
+        Self {
+            method: fields.text("method"),
+            url: fields.text("url"),
             headers,
-            expires_at: fields.text("expiresAt")?,
-        })
+            expires_at: fields.text("expiresAt"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Created {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            translation: fields.fields("translation")?.try_into()?,
-            upload: fields.fields("upload")?.try_into()?,
-        })
+impl FromFields for Created {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            translation: fields.within("translation"),
+            upload: fields.within("upload"),
+        }
     }
 }
 
-impl TryFrom<Fields> for OneTranslation {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            translation: fields.fields("translation")?.try_into()?,
-        })
+impl FromFields for OneTranslation {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            translation: fields.within("translation"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Listing {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            translations: fields.list("translations")?,
-            removed: fields.texts("removed")?,
+impl FromFields for Listing {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            translations: fields.list("translations"),
+            removed: fields.texts("removed"),
             next: fields.text_if_any("next"),
-            cursor: fields.text("cursor")?,
-        })
+            cursor: fields.text("cursor"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Segments {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            total: fields.number("total")?,
-            segments: fields.list("segments")?,
-        })
+impl FromFields for Segments {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            total: fields.number("total"),
+            segments: fields.list("segments"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Problem {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
+impl FromFields for Problem {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
             kind: fields
                 .text_if_any("type")
                 .unwrap_or_else(|| "about:blank".to_owned()),
-            title: fields.text("title")?,
-            status: fields.status("status")?,
+            title: fields.text("title"),
+            status: u16::try_from(fields.number("status")).unwrap_or_default(),
             detail: fields.text_if_any("detail").unwrap_or_default(),
-        })
+        }
     }
 }
+
+serde_through_fields!(
+    Pair,
+    Languages,
+    Upload,
+    Created,
+    OneTranslation,
+    Listing,
+    Segments,
+    Problem,
+);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Fields, Misfit};
+use crate::fields::{Fields, FromFields, serde_through_fields};
 
 /// Where a translation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,51 +111,50 @@ pub struct Segment {
     pub text: String,
 }
 
-impl TryFrom<Fields> for Failure {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            title: fields.text("title")?,
-            detail: fields.text("detail")?,
-        })
+impl FromFields for Failure {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            title: fields.text("title"),
+            detail: fields.text("detail"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Translation {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            id: fields.text("id")?,
-            name: fields.text("name")?,
-            size: fields.number("size")?,
-            source: fields.text("source")?,
-            target: fields.text("target")?,
+impl FromFields for Translation {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let status = Status::parse(&fields.text("status")).unwrap_or_else(|| {
+            fields.misfit("status");
+            Status::Failed
+        });
+        let error = fields
+            .fields_if_any("error")
+            .map(|mut error| fields.one_of(&mut error));
+        Self {
+            id: fields.text("id"),
+            name: fields.text("name"),
+            size: fields.number("size"),
+            source: fields.text("source"),
+            target: fields.text("target"),
             charset: fields.text_if_any("charset"),
-            status: Status::parse(&fields.text("status")?).ok_or(Misfit::of("status"))?,
-            done: fields.number("done")?,
-            total: fields.number("total")?,
-            error: fields
-                .fields("error")
-                .ok()
-                .map(Failure::try_from)
-                .transpose()?,
-            created_at: fields.text("createdAt")?,
-            updated_at: fields.text("updatedAt")?,
-            revision: fields.number("revision")?,
-        })
+            status,
+            done: fields.number("done"),
+            total: fields.number("total"),
+            error,
+            created_at: fields.text("createdAt"),
+            updated_at: fields.text("updatedAt"),
+            revision: fields.number("revision"),
+        }
     }
 }
 
-impl TryFrom<Fields> for Segment {
-    type Error = Misfit;
-
-    fn try_from(mut fields: Fields) -> Result<Self, Misfit> {
-        Ok(Self {
-            index: fields.number("index")?,
-            source: fields.range("source")?,
-            text: fields.text("text")?,
-        })
+impl FromFields for Segment {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            index: fields.number("index"),
+            source: fields.range("source"),
+            text: fields.text("text"),
+        }
     }
 }
+
+serde_through_fields!(Failure, Translation, Segment);
