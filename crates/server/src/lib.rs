@@ -232,16 +232,21 @@ impl Server {
         });
         let serve = async { serve.await };
         tokio::pin!(serve);
+        // Without open requests both are ready at once.
         let ended = tokio::select! {
-            ended = &mut serve => ended,
-            _ = stopped => {
-                let connections = self.connections.shutdown(SHUTDOWN);
-                let last_requests = tokio::time::timeout(SHUTDOWN, &mut serve);
-                let (_, ended) = tokio::join!(connections, last_requests);
+            ended = &mut serve => Some(ended),
+            _ = stopped => None,
+        };
+        let last_requests = async {
+            match ended {
+                Some(ended) => ended,
                 // Requests that are slower than that are cut.
-                ended.unwrap_or(Ok(()))
+                None => tokio::time::timeout(SHUTDOWN, &mut serve)
+                    .await
+                    .unwrap_or(Ok(())),
             }
         };
+        let (_, ended) = tokio::join!(self.connections.shutdown(SHUTDOWN), last_requests);
         events.abort();
         worker.abort();
         ended.map_err(context("the listening socket failed"))

@@ -140,7 +140,8 @@ async fn only_the_signed_bytes_in_the_signed_time_are_taken() {
         let response = api.put(url, reqwest::Body::wrap_stream(chunks)).await;
         problem(response, status).await;
     }
-    assert_eq!(files(&backend.data.path().join("objects")), BTreeSet::new());
+    let objects = backend.data.path().join("objects");
+    wait_for(|| files(&objects).is_empty()).await;
     assert_eq!(
         api.translation(&one.translation.id).await.status,
         Status::AwaitingUpload
