@@ -8,6 +8,7 @@ use super::drop_zone::drop_zone;
 use super::file_list::file_list;
 use super::language_bar::{LanguageBar, Props as LanguageBarProps};
 use super::live_news::live_news;
+use super::parts::{button, paragraph};
 use super::reader::{Props as ReaderProps, Reader};
 use crate::runtime::Store;
 use crate::store::{Mode, Msg, State, Trouble};
@@ -63,7 +64,7 @@ fn header_end(store: &Store, state: &State) -> Html {
     if matches!(state.mode, Mode::Broken(_)) {
         return Html::default();
     }
-    let toggle = store.on(|_: MouseEvent| Msg::ToggleConsole);
+    let toggle = store.press(0, |_| Msg::ToggleConsole);
     html! {
         <div class="top-end">
             { connection_chip(store, state.link) }
@@ -83,19 +84,18 @@ fn work(store: &Store, state: &State) -> Html {
         (None, true) => "work empty",
         (None, false) => "work listing",
     };
-    let dismiss = store.on(|_: MouseEvent| Msg::DismissNotice);
     html! {
         <main class={layout}>
             <div class="side">
-                <p class="tagline">{ "Drop text files here. Their translations arrive by themselves." }</p>
+                { paragraph("tagline", "Drop text files here. Their translations arrive by themselves.") }
                 { drop_zone(store) }
                 if state.is_demonstration() {
-                    <p class="banner warn">{ words::DEMONSTRATION }</p>
+                    { paragraph("banner warn", words::DEMONSTRATION) }
                 }
                 if let Some(notice) = &state.notice {
                     <div class="banner" role="alert">
-                        <p>{ notice.clone() }</p>
-                        <button type="button" class="quiet" onclick={dismiss}>{ "OK" }</button>
+                        { paragraph("", notice.clone()) }
+                        { button("quiet", "OK", store, |_| Msg::DismissNotice) }
                     </div>
                 }
                 { file_list(store, state) }
@@ -103,7 +103,7 @@ fn work(store: &Store, state: &State) -> Html {
             if let Some(reader) = reader {
                 { reader }
             } else if !state.rows.is_empty() {
-                <p class="nothing-open">{ "Open a file to read its translation here, side by side with the original." }</p>
+                { paragraph("nothing-open", "Open a file to read its translation here, side by side with the original.") }
             }
         </main>
     }
@@ -113,7 +113,7 @@ fn broken(trouble: &Trouble) -> Html {
     html! {
         <main class="broken" role="alert">
             <h2>{ trouble.title.clone() }</h2>
-            <p>{ trouble.detail.clone() }</p>
+            { paragraph("", trouble.detail.clone()) }
         </main>
     }
 }

@@ -3,6 +3,7 @@
 use web_sys::{Element, HtmlInputElement};
 use yew::prelude::*;
 
+use super::parts::{field, paragraph};
 use crate::runtime::Store;
 use crate::store::{Direction, Line, Msg};
 use crate::words;
@@ -54,12 +55,8 @@ impl Component for Console {
         html! {
             <section class="console" id="console" aria-label="Console">
                 <form {onsubmit}>
-                    <label class="field"><span>{ "Action" }</span>
-                        <input ref={self.action.clone()} type="text" autocomplete="off" autocapitalize="off" />
-                    </label>
-                    <label class="field wide"><span>{ "Data" }</span>
-                        <input ref={self.data.clone()} type="text" autocomplete="off" />
-                    </label>
+                    { field("field", "Action", input(&self.action)) }
+                    { field("field wide", "Data", input(&self.data)) }
                     <button type="submit">{ "Send" }</button>
                 </form>
                 <div ref={self.frames.clone()} class="frames" role="log" aria-label="Frames" tabindex="0">
@@ -68,6 +65,10 @@ impl Component for Console {
             </section>
         }
     }
+}
+
+fn input(element: &NodeRef) -> Html {
+    html! { <input ref={element} type="text" autocomplete="off" autocapitalize="off" /> }
 }
 
 fn text(field: &NodeRef) -> String {
@@ -89,10 +90,10 @@ fn frame(line: &Line) -> Html {
             <span class="way">{ way }</span>
             <code dir="auto">{ line.text.clone() }</code>
             if line.bytes > line.text.len() {
-                <span class="note">{ "… " }{ words::size(line.bytes as u64) }{ " in all" }</span>
+                { paragraph("note", ["… ", &words::size(line.bytes as u64), " in all"].concat()) }
             }
             if let Direction::Refused(why) = &line.direction {
-                <span class="note warn">{ why.clone() }</span>
+                { paragraph("note warn", why.clone()) }
             }
         </div>
     }

@@ -5,6 +5,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, HtmlInputElement};
 use yew::prelude::*;
 
+use super::parts::paragraph;
 use crate::runtime::{Store, element};
 
 /// The field behind the button.
@@ -31,10 +32,10 @@ pub(super) fn drop_zone(store: &Store) -> Html {
     });
     html! {
         <div class="drop">
-            <p class="drop-lead">{ "Drop text files anywhere on this page" }</p>
+            { paragraph("drop-lead", "Drop text files anywhere on this page") }
             <button type="button" class="primary" onclick={choose}>{ "Choose text files" }</button>
             <input id={INPUT} type="file" multiple=true hidden=true onchange={chosen} />
-            <p class="note">{ "Plain text in any encoding. Line breaks and blank lines stay where they are." }</p>
+            { paragraph("note", "Plain text in any encoding. Line breaks and blank lines stay where they are.") }
         </div>
     }
 }

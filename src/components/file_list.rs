@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use super::file_row::{FileRow, RowRef};
+use super::parts::paragraph;
 use crate::runtime::Store;
 use crate::store::State;
 
@@ -19,7 +20,7 @@ pub(super) fn file_list(store: &Store, state: &State) -> Html {
                 }) }
             </ul>
             if let Some(trouble) = &state.list_trouble {
-                <p class="note warn">{ "The list of files may be out of date. " }{ trouble.clone() }</p>
+                { paragraph("note warn", ["The list of files may be out of date. ", trouble].concat()) }
             }
         </>
     }

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
+use super::parts::{named_button, paragraph};
 use crate::intl::language_name;
 use crate::runtime::Store;
-use crate::store::{Command, Msg, Row};
+use crate::store::{Command, Key, Msg, Row};
 use crate::words;
 
 #[derive(PartialEq, Properties)]
@@ -47,14 +48,10 @@ impl Component for FileRow {
 
 fn view(props: &Props) -> Html {
     let row = &*props.row.0;
-    let key = row.key;
-    let button = |show: bool, verb: &'static str, class: &'static str, msg: fn(u32) -> Msg| {
+    let button = |show: bool, verb: &'static str, class: &'static str, make: fn(Key) -> Msg| {
         show.then(|| {
-            let onclick = props.store.on(move |_: MouseEvent| msg(key));
-            html! {
-                <button type="button" {class} aria-label={label(verb, &row.name)}
-                    disabled={row.busy} {onclick}>{ verb }</button>
-            }
+            let name = Some(label(verb, &row.name));
+            named_button(class, verb, name, row.busy, &props.store, row.key, make)
         })
     };
     let progress = words::progress(row).map(|known| {
@@ -83,15 +80,10 @@ fn view(props: &Props) -> Html {
     html! {
         <li class={tone} aria-current={props.open.then_some("true")}>
             <p class="file-name"><bdi title={row.name.clone()}>{ row.name.clone() }</bdi></p>
-            <p class="file-facts">
-                if !row.target.is_empty() {
-                    { language_name(&row.source) }{ " to " }{ language_name(&row.target) }{ ", " }
-                }
-                { words::size(row.size) }
-            </p>
-            <p class="file-state">{ words::state(row) }</p>
+            { paragraph("file-facts", facts(row)) }
+            { paragraph("file-state", words::state(row)) }
             if props.demonstration && row.can_open() {
-                <p class="note warn">{ "Demo text, not a translation" }</p>
+                { paragraph("note warn", "Demo text, not a translation") }
             }
             { for progress }
             <div class="actions">
@@ -103,6 +95,15 @@ fn view(props: &Props) -> Html {
             </div>
         </li>
     }
+}
+
+fn facts(row: &Row) -> String {
+    let size = words::size(row.size);
+    if row.target.is_empty() {
+        return size;
+    }
+    let (source, target) = (language_name(&row.source), language_name(&row.target));
+    [&source, " to ", &target, ", ", &size].concat()
 }
 
 /// The space bar presses a button, and this link is one.

@@ -6,6 +6,7 @@ use babelwire_wire::rest::Languages;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
+use super::parts::{field, paragraph};
 use crate::intl::language_name;
 use crate::runtime::Store;
 use crate::store::languages::{sources, targets};
@@ -93,13 +94,13 @@ impl Component for LanguageBar {
             <div class="languages">
                 { select("Translate from", &self.source, from, store.on(|e| Msg::PickSource(value(&e)))) }
                 <button type="button" class="icon swap" aria-label="Swap languages" {title}
-                    disabled={!props.can_swap} onclick={store.on(|_: MouseEvent| Msg::Swap)}>{ "⇄" }</button>
+                    disabled={!props.can_swap} onclick={store.press(0, |_| Msg::Swap)}>{ "⇄" }</button>
                 { select("Translate into", &self.target, into, store.on(|e| Msg::PickTarget(value(&e)))) }
                 if let Some(via) = over {
-                    <p class="note">{ "By way of " }{ via }{ ", so expect rougher text." }</p>
+                    { paragraph("note", ["By way of ", &via, ", so expect rougher text."].concat()) }
                 }
                 if let Some(trouble) = &props.trouble {
-                    <p class="note warn">{ "The languages can't be shown. " }{ trouble.clone() }</p>
+                    { paragraph("note warn", ["The languages can't be shown. ", trouble].concat()) }
                 }
             </div>
         }
@@ -121,14 +122,14 @@ fn select(
     choices: Vec<Choice>,
     onchange: Callback<Event>,
 ) -> Html {
-    html! {
-        <label class="field">
-            <span>{ label }</span>
-            <select ref={element} {onchange} disabled={choices.is_empty()}>
-                { for choices.into_iter().map(|(value, name)| html! { <option {value}>{ name }</option> }) }
-            </select>
-        </label>
-    }
+    let choices = choices.into_iter().map(|(value, name)| {
+        html! { <option {value}>{ name }</option> }
+    });
+    field(
+        "field",
+        label,
+        html! { <select ref={element} {onchange}>{ for choices }</select> },
+    )
 }
 
 fn value(event: &Event) -> String {

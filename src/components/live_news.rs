@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use super::parts::paragraph;
 use crate::store::State;
 
 /// The news, newest first.
@@ -10,13 +11,13 @@ pub(super) fn live_news(state: &State) -> Html {
         <section class="news" aria-label="News">
             <h2>{ "News" }</h2>
             if state.news.is_empty() {
-                <p class="note">{ "Nothing yet. What the backend tells of its objects appears here by itself." }</p>
+                { paragraph("note", "Nothing yet. What the backend tells of its objects appears here by itself.") }
             }
             <ul>
                 { for state.news.iter().map(|news| html! {
-                    <li key={news.number}>
-                        <p dir="auto">{ news.event.message.clone() }</p>
-                        <p class="note"><bdi>{ news.event.bucket_key.clone() }</bdi>{ " in " }<bdi>{ news.event.bucket_name.clone() }</bdi></p>
+                    <li key={news.number} dir="auto">
+                        { paragraph("", news.event.message.clone()) }
+                        { paragraph("note", [&news.event.bucket_key, " in ", &news.event.bucket_name].concat()) }
                     </li>
                 }) }
             </ul>

@@ -11,6 +11,7 @@ mod file_list;
 mod file_row;
 mod language_bar;
 mod live_news;
+mod parts;
 mod reader;
 
 pub use app::{App, AppProps};

@@ -9,8 +9,9 @@ use web_sys::{HtmlElement, IntersectionObserver, IntersectionObserverEntry};
 use yew::prelude::*;
 
 use super::file_row::RowRef;
+use super::parts::{button, paragraph};
 use crate::runtime::Store;
-use crate::store::{Load, Msg, State, View};
+use crate::store::{Document, Key, Load, Msg, Row, State, View};
 use crate::words;
 
 /// How many rows more are shown each time.
@@ -115,10 +116,9 @@ impl Component for Reader {
         let Some(document) = &state.document else {
             return Html::default();
         };
-        let close = store.on(|_: MouseEvent| Msg::CloseReader);
         let rows = document.len().min(self.shown);
         let (source, target) = (props.view != View::Translation, props.view != View::Source);
-        let to_come = document.total.saturating_sub(document.have());
+        let to_come = to_come(document, row);
         let mut end_of_last = None;
         let pairs = (0..rows).map(|index| {
             let range = document.source_range(index);
@@ -156,30 +156,26 @@ impl Component for Reader {
             <section class="reader" aria-labelledby="reader-region">
                 <span id="reader-region" hidden=true>{ "Reader" }</span>
                 <header>
-                    <button type="button" class="quiet back" onclick={close}>{ "Close" }</button>
+                    { button("quiet back", "Close", store, |_| Msg::CloseReader) }
                     <div class="title">
                         <h2 ref={self.heading.clone()} tabindex="-1"><bdi>{ row.name.clone() }</bdi></h2>
-                        <p class="file-state">{ words::state(row) }</p>
+                        { paragraph("file-state", words::state(row)) }
                     </div>
                     { views(store, props.view) }
                 </header>
                 if props.demonstration {
-                    <p class="banner warn">{ words::DEMONSTRATION }</p>
+                    { paragraph("banner warn", words::DEMONSTRATION) }
                 }
                 if let Load::Failed(why) = &document.source {
-                    <p class="banner warn">{ "The source text can't be shown. " }{ why.clone() }</p>
+                    { paragraph("banner warn", ["The source text can't be shown. ", why].concat()) }
                 }
                 <div class={view} tabindex="0" role="group" aria-label="Text">
                     { for pairs }
                     if document.len() > rows {
                         <button ref={self.more.clone()} type="button" class="quiet more"
                             onclick={ctx.link().callback(|_: MouseEvent| ShowMore)}>{ "Show more" }</button>
-                    } else if to_come > 0 && row.is_under_way() {
-                        <p class="note to-come">{ "The next " }{ words::paragraphs(to_come) }{ " appear here as they are translated." }</p>
-                    } else if to_come > 0 && document.total > 0 && row.can_download() {
-                        <p class="note to-come">{ "Loading…" }</p>
-                    } else if document.is_empty() && row.is_under_way() {
-                        <p class="note to-come">{ "The text appears here as it is translated." }</p>
+                    } else if let Some(words) = to_come {
+                        { paragraph("note to-come", words) }
                     }
                 </div>
             </section>
@@ -202,9 +198,30 @@ impl Reader {
     }
 }
 
+/// What is still missing, in words.
+fn to_come(document: &Document, row: &Row) -> Option<AttrValue> {
+    let missing = document.total.saturating_sub(document.have());
+    if row.can_download() {
+        (missing > 0).then(|| "Loading…".into())
+    } else if !row.is_under_way() {
+        None
+    } else if document.is_empty() {
+        Some("The text appears here as it is translated.".into())
+    } else if missing > 0 {
+        let more = words::paragraphs(missing);
+        Some(
+            ["The next ", &more, " appear here as they are translated."]
+                .concat()
+                .into(),
+        )
+    } else {
+        None
+    }
+}
+
 fn views(store: &Store, chosen: View) -> Html {
-    let radio = |name: &'static str, view: View| {
-        let onchange = store.on(move |_: Event| Msg::View(view));
+    let radio = |name: &'static str, view: View, make: fn(Key) -> Msg| {
+        let onchange = store.on(move |_: Event| make(0));
         html! {
             <label>
                 <input type="radio" name="view" checked={view == chosen} {onchange} />
@@ -214,9 +231,9 @@ fn views(store: &Store, chosen: View) -> Html {
     };
     html! {
         <div class="views" role="radiogroup" aria-label="View">
-            { radio("Both", View::Both) }
-            { radio("Translation", View::Translation) }
-            { radio("Source", View::Source) }
+            { radio("Both", View::Both, |_| Msg::View(View::Both)) }
+            { radio("Translation", View::Translation, |_| Msg::View(View::Translation)) }
+            { radio("Source", View::Source, |_| Msg::View(View::Source)) }
         </div>
     }
 }

@@ -8,11 +8,11 @@ use gloo_file::File;
 use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use yew::Callback;
+use yew::{Callback, MouseEvent};
 
 use crate::api::Api;
 use crate::source_text::SourceText;
-use crate::store::{Effect, Link, Msg, Picked, State, reduce};
+use crate::store::{Effect, Key, Link, Msg, Picked, State, reduce};
 
 /// How long a batch waits at most, in milliseconds: a hidden page gets no animation frames.
 const LATEST: u32 = 250;
@@ -108,6 +108,11 @@ impl Store {
     pub fn on<E: 'static>(&self, make: impl Fn(E) -> Msg + 'static) -> Callback<E> {
         let store = self.clone();
         Callback::from(move |event| store.dispatch(make(event)))
+    }
+
+    /// A callback of a button: queues what is made of a row's key.
+    pub fn press(&self, key: Key, make: fn(Key) -> Msg) -> Callback<MouseEvent> {
+        self.on(move |_| make(key))
     }
 
     /// Takes in all that is queued.
