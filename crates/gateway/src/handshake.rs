@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument as _;
 
 use crate::{
-    connections::Connection,
+    connections::{Busy, Connection},
     event,
     gateway::Shared,
     handler::Failure,
@@ -86,7 +86,9 @@ pub(crate) async fn handshake(State(gateway): State<Arc<Shared>>, request: Reque
         Err(refused) => return refused,
     };
     gateway.connections.insert(&connection);
-    tokio::spawn(live(gateway, connection, on_upgrade).instrument(span));
+    // Counted from here on, so that a shutdown that comes now waits for it.
+    let counted = gateway.connections.busy();
+    tokio::spawn(live(gateway, connection, on_upgrade, counted).instrument(span));
 
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -250,8 +252,12 @@ fn subprotocol(mut answer: ApiGatewayProxyResponse) -> Option<HeaderValue> {
 }
 
 /// A connection's life after consent.
-async fn live(gateway: Arc<Shared>, connection: Arc<Connection>, on_upgrade: OnUpgrade) {
-    let _counted = gateway.connections.busy();
+async fn live(
+    gateway: Arc<Shared>,
+    connection: Arc<Connection>,
+    on_upgrade: OnUpgrade,
+    _counted: Busy,
+) {
     let end = match on_upgrade.await {
         Ok(upgraded) => {
             tracing::debug!("open");
