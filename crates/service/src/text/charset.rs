@@ -423,7 +423,7 @@ impl Utf16Sense {
 /// Turns a file's bytes into text. A byte order mark is dropped; malformed sequences become
 /// U+FFFD.
 pub struct Decoder {
-    decoder: encoding_rs::Decoder,
+    inner: encoding_rs::Decoder,
     replacements: u64,
     at_start: bool,
 }
@@ -431,7 +431,7 @@ pub struct Decoder {
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
-            .field("charset", &self.decoder.encoding().name())
+            .field("charset", &self.inner.encoding().name())
             .field("replacements", &self.replacements)
             .finish_non_exhaustive()
     }
@@ -441,7 +441,7 @@ impl Decoder {
     /// A decoder for a file in `charset`.
     pub fn new(charset: Charset) -> Self {
         Self {
-            decoder: charset.0.new_decoder_without_bom_handling(),
+            inner: charset.0.new_decoder_without_bom_handling(),
             replacements: 0,
             at_start: true,
         }
@@ -468,7 +468,7 @@ impl Decoder {
         let mut text = String::with_capacity(bytes.len() + 16);
         loop {
             let (result, read) = self
-                .decoder
+                .inner
                 .decode_to_string_without_replacement(bytes, &mut text, last);
             bytes = &bytes[read..];
             match result {
