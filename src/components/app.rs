@@ -68,7 +68,7 @@ fn header_end(store: &Store, state: &State) -> Html {
     html! {
         <div class="top-end">
             { connection_chip(store, state.link) }
-            <button type="button" class="quiet" aria-expanded={state.console_open.to_string()}
+            <button type="button" data-look="quiet" aria-expanded={state.console_open.to_string()}
                 aria-controls="console" onclick={toggle}>{ "Console" }</button>
         </div>
     }
@@ -80,12 +80,12 @@ fn work(store: &Store, state: &State) -> Html {
         html! { <Reader {key} ..props /> }
     });
     let layout = match (&reader, state.rows.is_empty()) {
-        (Some(_), _) => "work reading",
-        (None, true) => "work empty",
-        (None, false) => "work listing",
+        (Some(_), _) => "reading",
+        (None, true) => "empty",
+        (None, false) => "listing",
     };
     html! {
-        <main class={layout}>
+        <main class="work" data-layout={layout}>
             <div class="side">
                 { paragraph("tagline", "Drop text files here. Their translations arrive by themselves.") }
                 { drop_zone(store) }
@@ -93,7 +93,7 @@ fn work(store: &Store, state: &State) -> Html {
                     { paragraph("banner warn", words::DEMONSTRATION) }
                 }
                 if let Some(notice) = &state.notice {
-                    <div class="banner" role="alert">
+                    <div data-look="banner" role="alert">
                         { paragraph("", notice.clone()) }
                         { button("quiet", "OK", store, |_| Msg::DismissNotice) }
                     </div>

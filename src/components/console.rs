@@ -1,5 +1,6 @@
 //! Frames in and out, for whoever wants to see them.
 
+use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement};
 use yew::prelude::*;
 
@@ -31,11 +32,14 @@ impl Component for Console {
     }
 
     fn rendered(&mut self, _: &Context<Self>, first: bool) {
-        if first && let Some(action) = self.action.cast::<HtmlInputElement>() {
+        if first && let Some(action) = self.action.get() {
             // Once: what somebody types is theirs.
-            action.set_value("echomessage");
+            action
+                .unchecked_into::<HtmlInputElement>()
+                .set_value("echomessage");
         }
-        if let Some(frames) = self.frames.cast::<Element>() {
+        if let Some(frames) = self.frames.get() {
+            let frames: Element = frames.unchecked_into();
             frames.set_scroll_top(frames.scroll_height());
         }
     }
@@ -55,8 +59,8 @@ impl Component for Console {
         html! {
             <section class="console" id="console" aria-label="Console">
                 <form {onsubmit}>
-                    { field("field", "Action", input(&self.action)) }
-                    { field("field wide", "Data", input(&self.data)) }
+                    { field("Action", input(&self.action)) }
+                    { field("Data", input(&self.data)) }
                     <button type="submit">{ "Send" }</button>
                 </form>
                 <div ref={self.frames.clone()} class="frames" role="log" aria-label="Frames" tabindex="0">
@@ -73,21 +77,21 @@ fn input(element: &NodeRef) -> Html {
 
 fn text(field: &NodeRef) -> String {
     field
-        .cast::<HtmlInputElement>()
-        .map(|field| field.value())
+        .get()
+        .map(|field| field.unchecked_into::<HtmlInputElement>().value())
         .unwrap_or_default()
 }
 
 fn frame(line: &Line) -> Html {
-    let (class, way) = match line.direction {
-        Direction::In => ("frame", "Received"),
-        Direction::Out => ("frame out", "Sent"),
-        Direction::Queued => ("frame out", "Waits to be sent"),
-        Direction::Refused(_) => ("frame refused", "Not sent"),
+    let (way, words) = match line.direction {
+        Direction::In => ("in", "Received"),
+        Direction::Out => ("out", "Sent"),
+        Direction::Queued => ("out", "Waits to be sent"),
+        Direction::Refused(_) => ("refused", "Not sent"),
     };
     html! {
-        <div key={line.number} {class}>
-            <span class="way">{ way }</span>
+        <div key={line.number} class="frame" data-way={way}>
+            <span class="way">{ words }</span>
             <code dir="auto">{ line.text.clone() }</code>
             if line.bytes > line.text.len() {
                 { paragraph("note", ["… ", &words::size(line.bytes as u64), " in all"].concat()) }

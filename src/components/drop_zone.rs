@@ -21,9 +21,7 @@ pub(super) fn drop_zone(store: &Store) -> Html {
     });
     let store = store.clone();
     let chosen = Callback::from(move |event: Event| {
-        let Some(input) = event.target_dyn_into::<HtmlInputElement>() else {
-            return;
-        };
+        let input: HtmlInputElement = event.target_unchecked_into();
         if let Some(files) = input.files() {
             store.choose(files_of(files));
         }
@@ -33,7 +31,7 @@ pub(super) fn drop_zone(store: &Store) -> Html {
     html! {
         <div class="drop">
             { paragraph("drop-lead", "Drop text files anywhere on this page") }
-            <button type="button" class="primary" onclick={choose}>{ "Choose text files" }</button>
+            <button type="button" data-look="primary" onclick={choose}>{ "Choose text files" }</button>
             <input id={INPUT} type="file" multiple=true hidden=true onchange={chosen} />
             { paragraph("note", "Plain text in any encoding. Line breaks and blank lines stay where they are.") }
         </div>

@@ -48,10 +48,10 @@ impl Component for FileRow {
 
 fn view(props: &Props) -> Html {
     let row = &*props.row.0;
-    let button = |show: bool, verb: &'static str, class: &'static str, make: fn(Key) -> Msg| {
+    let button = |show: bool, verb: &'static str, look: &'static str, make: fn(Key) -> Msg| {
         show.then(|| {
             let name = Some(label(verb, &row.name));
-            named_button(class, verb, name, row.busy, &props.store, row.key, make)
+            named_button(look, verb, name, row.busy, &props.store, row.key, make)
         })
     };
     let progress = words::progress(row).map(|known| {
@@ -71,14 +71,14 @@ fn view(props: &Props) -> Html {
         }
     });
     let tone = if row.can_download() {
-        "file done"
+        "done"
     } else if row.can_retry() {
-        "file stopped"
+        "stopped"
     } else {
-        "file active"
+        "active"
     };
     html! {
-        <li class={tone} aria-current={props.open.then_some("true")}>
+        <li class="file" data-tone={tone} aria-current={props.open.then_some("true")}>
             <p class="file-name"><bdi title={row.name.clone()}>{ row.name.clone() }</bdi></p>
             { paragraph("file-facts", facts(row)) }
             { paragraph("file-state", words::state(row)) }
@@ -110,9 +110,7 @@ fn facts(row: &Row) -> String {
 fn press(event: KeyboardEvent) {
     if event.key() == " " {
         event.prevent_default();
-        if let Some(link) = event.target_dyn_into::<HtmlElement>() {
-            link.click();
-        }
+        event.target_unchecked_into::<HtmlElement>().click();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use babelwire_wire::rest::Languages;
+use wasm_bindgen::JsCast;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
@@ -58,8 +59,10 @@ impl Component for LanguageBar {
             (&self.source, &ctx.props().source),
             (&self.target, &ctx.props().target),
         ] {
-            if let Some(select) = select.cast::<HtmlSelectElement>() {
-                select.set_value(value);
+            if let Some(select) = select.get() {
+                select
+                    .unchecked_into::<HtmlSelectElement>()
+                    .set_value(value);
             }
         }
     }
@@ -93,7 +96,7 @@ impl Component for LanguageBar {
         html! {
             <div class="languages">
                 { select("Translate from", &self.source, from, store.on(|e| Msg::PickSource(value(&e)))) }
-                <button type="button" class="icon swap" aria-label="Swap languages" {title}
+                <button type="button" data-look="icon" aria-label="Swap languages" {title}
                     disabled={!props.can_swap} onclick={store.press(0, |_| Msg::Swap)}>{ "⇄" }</button>
                 { select("Translate into", &self.target, into, store.on(|e| Msg::PickTarget(value(&e)))) }
                 if let Some(via) = over {
@@ -126,15 +129,11 @@ fn select(
         html! { <option {value}>{ name }</option> }
     });
     field(
-        "field",
         label,
         html! { <select ref={element} {onchange}>{ for choices }</select> },
     )
 }
 
 fn value(event: &Event) -> String {
-    event
-        .target_dyn_into::<HtmlSelectElement>()
-        .map(|select| select.value())
-        .unwrap_or_default()
+    event.target_unchecked_into::<HtmlSelectElement>().value()
 }

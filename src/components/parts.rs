@@ -1,4 +1,7 @@
-//! What many parts of the page are made of. Each is compiled once, wherever it is used.
+//! What many parts of the page are made of, each compiled once.
+//!
+//! A look that is not a literal goes into `data-look`: Yew keeps a `class` that is not a literal
+//! in a hash set for each element, and the code for that is 2 KB of a first visit.
 
 use yew::prelude::*;
 
@@ -6,26 +9,26 @@ use crate::runtime::Store;
 use crate::store::{Key, Msg};
 
 /// A paragraph.
-pub(super) fn paragraph(class: &'static str, text: impl Into<AttrValue>) -> Html {
-    fn view(class: &'static str, text: AttrValue) -> Html {
-        html! { <p {class}>{ text }</p> }
+pub(super) fn paragraph(look: &'static str, text: impl Into<AttrValue>) -> Html {
+    fn of(look: &'static str, text: AttrValue) -> Html {
+        html! { <p data-look={look}>{ text }</p> }
     }
-    view(class, text.into())
+    of(look, text.into())
 }
 
 /// A button with what it says as its name.
 pub(super) fn button(
-    class: &'static str,
+    look: &'static str,
     label: &'static str,
     store: &Store,
     make: fn(Key) -> Msg,
 ) -> Html {
-    named_button(class, label, None, false, store, 0, make)
+    named_button(look, label, None, false, store, 0, make)
 }
 
 /// A button that is one of many: its name says more than its label.
 pub(super) fn named_button(
-    class: &'static str,
+    look: &'static str,
     label: &'static str,
     name: Option<String>,
     disabled: bool,
@@ -35,11 +38,11 @@ pub(super) fn named_button(
 ) -> Html {
     let onclick = store.press(key, make);
     html! {
-        <button type="button" {class} aria-label={name} {disabled} {onclick}>{ label }</button>
+        <button type="button" data-look={look} aria-label={name} {disabled} {onclick}>{ label }</button>
     }
 }
 
 /// A field with its label.
-pub(super) fn field(class: &'static str, label: &'static str, input: Html) -> Html {
-    html! { <label {class}><span>{ label }</span>{ input }</label> }
+pub(super) fn field(label: &'static str, input: Html) -> Html {
+    html! { <label class="field"><span>{ label }</span>{ input }</label> }
 }

@@ -2,10 +2,8 @@
 
 use std::cell::RefCell;
 
-use js_sys::Array;
 use wasm_bindgen::JsCast;
-use wasm_bindgen::closure::Closure;
-use web_sys::{HtmlElement, IntersectionObserver, IntersectionObserverEntry};
+use web_sys::{Element, HtmlElement};
 use yew::prelude::*;
 
 use super::file_row::RowRef;
@@ -51,8 +49,7 @@ pub(super) struct Reader {
     /// The slices of the source's text that were shown, by index.
     slices: RefCell<Vec<Option<AttrValue>>>,
     heading: NodeRef,
-    more: NodeRef,
-    observer: Option<(IntersectionObserver, Closure<dyn FnMut(Array)>)>,
+    text: NodeRef,
 }
 
 pub(super) struct ShowMore;
@@ -61,50 +58,39 @@ impl Component for Reader {
     type Message = ShowMore;
     type Properties = Props;
 
-    fn create(ctx: &Context<Self>) -> Self {
-        let link = ctx.link().clone();
-        let callback = Closure::<dyn FnMut(Array)>::new(move |entries: Array| {
-            if entries
-                .iter()
-                .filter_map(|entry| entry.dyn_into::<IntersectionObserverEntry>().ok())
-                .any(|entry| entry.is_intersecting())
-            {
-                link.send_message(ShowMore);
-            }
-        });
-        let observer = IntersectionObserver::new(callback.as_ref().unchecked_ref()).ok();
+    fn create(_: &Context<Self>) -> Self {
         Self {
             shown: STEP,
             slices: RefCell::default(),
             heading: NodeRef::default(),
-            more: NodeRef::default(),
-            observer: observer.map(|observer| (observer, callback)),
+            text: NodeRef::default(),
         }
     }
 
-    fn update(&mut self, _: &Context<Self>, ShowMore: ShowMore) -> bool {
-        self.shown += STEP;
-        true
+    fn update(&mut self, ctx: &Context<Self>, ShowMore: ShowMore) -> bool {
+        let state = ctx.props().store.state();
+        let more = state
+            .document
+            .as_ref()
+            .is_some_and(|document| document.len() > self.shown);
+        if more {
+            self.shown += STEP;
+        }
+        more
     }
 
-    fn rendered(&mut self, _: &Context<Self>, first: bool) {
-        if first && let Some(heading) = self.heading.cast::<HtmlElement>() {
+    fn rendered(&mut self, ctx: &Context<Self>, first: bool) {
+        if first && let Some(heading) = self.heading.get() {
             // A keyboard goes on where the text is.
-            let _ = heading.focus();
+            let _ = heading.unchecked_into::<HtmlElement>().focus();
         }
-        if let Some((observer, _)) = &self.observer {
-            // Observed anew, it reports again: still in sight after it was moved down means that
-            // what was added did not fill the screen.
-            observer.disconnect();
-            if let Some(more) = self.more.cast() {
-                observer.observe(&more);
-            }
-        }
-    }
-
-    fn destroy(&mut self, _: &Context<Self>) {
-        if let Some((observer, _)) = &self.observer {
-            observer.disconnect();
+        // Until there is something to scroll to.
+        if self
+            .text
+            .get()
+            .is_some_and(|text| is_near_end(text.unchecked_ref()))
+        {
+            ctx.link().send_message(ShowMore);
         }
     }
 
@@ -132,7 +118,7 @@ impl Component for Reader {
                 .cell(index)
                 .map(|cell| AttrValue::from(cell.text.clone()));
             html! {
-                <div key={index} class={if gap { "pair gap" } else { "pair" }}>
+                <div key={index} class="pair" data-gap={gap.then_some("")}>
                     if source {
                         <p class="from" lang={row.source.clone()} dir="auto">
                             { range.and_then(|range| self.slice(store, index, range)) }
@@ -142,15 +128,21 @@ impl Component for Reader {
                         if let Some(text) = text {
                             <p class="into" lang={row.target.clone()} dir="auto">{ text }</p>
                         } else {
-                            <p class="into waiting">{ "…" }</p>
+                            <p class="into" data-look="note">{ "…" }</p>
                         }
                     }
                 </div>
             }
         });
+        let scope = ctx.link().clone();
+        let onscroll = Callback::from(move |event: Event| {
+            if is_near_end(&event.target_unchecked_into()) {
+                scope.send_message(ShowMore);
+            }
+        });
         let view = match props.view {
-            View::Both => "text both",
-            View::Translation | View::Source => "text single",
+            View::Both => "both",
+            View::Translation | View::Source => "single",
         };
         html! {
             <section class="reader" aria-labelledby="reader-region">
@@ -169,10 +161,11 @@ impl Component for Reader {
                 if let Load::Failed(why) = &document.source {
                     { paragraph("banner warn", ["The source text can't be shown. ", why].concat()) }
                 }
-                <div class={view} tabindex="0" role="group" aria-label="Text">
+                <div ref={self.text.clone()} class="text" data-view={view} tabindex="0" role="group"
+                    aria-label="Text" {onscroll}>
                     { for pairs }
                     if document.len() > rows {
-                        <button ref={self.more.clone()} type="button" class="quiet more"
+                        <button type="button" data-look="quiet more"
                             onclick={ctx.link().callback(|_: MouseEvent| ShowMore)}>{ "Show more" }</button>
                     } else if let Some(words) = to_come {
                         { paragraph("note to-come", words) }
@@ -181,6 +174,11 @@ impl Component for Reader {
             </section>
         }
     }
+}
+
+/// Whether less than a screen of text is left to scroll to.
+fn is_near_end(text: &Element) -> bool {
+    text.scroll_height() - text.scroll_top() < 2 * text.client_height()
 }
 
 impl Reader {

@@ -78,9 +78,9 @@ impl UploadError {
                 }
             })
             .or_else(|| {
-                let (_, rest) = body.split_once("<Message>")?;
-                let (message, _) = rest.split_once("</Message>")?;
-                Some(message.to_owned())
+                body.split('<')
+                    .find_map(|part| part.strip_prefix("Message>"))
+                    .map(ToOwned::to_owned)
             })
             .filter(|message| !message.is_empty());
         Self::Status { status, message }
