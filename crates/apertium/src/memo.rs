@@ -199,13 +199,10 @@ fn tokens(record: &str) -> impl Iterator<Item = Option<Token<'_>>> {
             }
             at += 1;
         }
-        at = at.min(bytes.len());
         // What ends in the middle of a unit, of a superblank or of an escape is not well-formed.
-        let is_whole = !is_unit && !in_superblank && record.is_char_boundary(at);
+        let is_whole = !is_unit && !in_superblank && at <= bytes.len();
         let blank = is_whole.then(|| Token::Blank(&record[start..at]));
-        if blank.is_none() {
-            at = bytes.len();
-        }
+        at = at.min(bytes.len());
         Some(blank)
     })
 }

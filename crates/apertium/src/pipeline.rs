@@ -324,3 +324,130 @@ fn ends_whole(record: &[u8]) -> bool {
             .rposition(|&byte| byte == b'[')
             .is_some_and(|at| record[at + 1] == b'=')
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::catalog::Catalog;
+
+    /// The stages of a mode, if the engine is here; it has to be unless somebody says that it is
+    /// not.
+    fn stages(source: &str, target: &str) -> Option<Vec<Stage>> {
+        let catalog = Catalog::read(Path::new("/usr/share/apertium/modes"));
+        let stages = catalog
+            .modes
+            .get(&(source.to_owned(), target.to_owned()))
+            .cloned();
+        assert!(
+            stages.is_some() || std::env::var_os("BABELWIRE_WITHOUT_APERTIUM").is_some(),
+            "Apertium's pair {source}-{target} is not installed; install it, or set \
+             BABELWIRE_WITHOUT_APERTIUM to go without these tests"
+        );
+        stages
+    }
+
+    async fn answers(stages: &Stages, records: &[String]) -> Vec<String> {
+        let pipeline = Pipeline::spawn(stages).unwrap();
+        let Pipeline {
+            mut stdin,
+            stdout,
+            exits: _exits,
+            _tasks,
+        } = pipeline;
+        let write = async {
+            for record in records {
+                stdin.write_all(record.as_bytes()).await.unwrap();
+                stdin.write_all(&[0]).await.unwrap();
+            }
+            stdin.flush().await.unwrap();
+        };
+        let read = async {
+            let mut stdout = BufReader::new(stdout);
+            let mut answers = Vec::new();
+            let mut answer = Vec::new();
+            while answers.len() < records.len() {
+                assert!(read_record(&mut stdout, &mut answer).await.unwrap());
+                answers.push(String::from_utf8(answer.clone()).unwrap());
+            }
+            answers
+        };
+        tokio::join!(write, read).1
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_what_the_engine_would_say() {
+        let text = std::fs::read_to_string("/usr/share/common-licenses/GPL-3").unwrap();
+        let records: Vec<String> = text
+            .split("\n\n")
+            .map(str::trim)
+            .filter(|paragraph| !paragraph.is_empty())
+            .enumerate()
+            .map(|(number, paragraph)| {
+                crate::stream::encode(paragraph).stream + &seal(number as u64)
+            })
+            .collect();
+        for (source, target) in [("en", "es"), ("es", "en"), ("fr", "es"), ("es", "pt")] {
+            let Some(stages) = stages(source, target) else {
+                return;
+            };
+            let forgetful: Vec<_> = stages.iter().map(|stage| (stage.clone(), None)).collect();
+            let remembering: Vec<_> = stages
+                .iter()
+                .map(|stage| (stage.clone(), Memo::for_stage(stage).map(Arc::new)))
+                .collect();
+            let memos = remembering.iter().filter(|(_, memo)| memo.is_some());
+            assert!(
+                memos.count() >= 1,
+                "{source}-{target} has nothing to remember"
+            );
+            let expected = answers(&forgetful, &records).await;
+            // The second time, the memory is full.
+            for _ in 0..2 {
+                let given = answers(&remembering, &records).await;
+                for (expected, given) in expected.iter().zip(&given) {
+                    assert_eq!(given, expected, "{source}-{target}");
+                }
+            }
+            assert!(
+                expected
+                    .iter()
+                    .enumerate()
+                    .all(|(number, answer)| { answer.trim_end().ends_with(&seal(number as u64)) })
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_is_named() {
+        let stage = |arguments: &[&str]| Stage {
+            program: "sh".to_owned(),
+            arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+        };
+        let stages = [
+            (stage(&["-c", "cat"]), None),
+            (stage(&["-c", "exit 7"]), None),
+            (stage(&["-c", "cat"]), None),
+        ];
+        let mut pipeline = Pipeline::spawn(&stages).unwrap();
+        let exit = pipeline.exits.next().await;
+        assert_eq!(exit.status.and_then(|status| status.code()), Some(7));
+        assert!(!exit.is_from_outside());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let stages = [(
+            Stage {
+                program: "no-such-program".to_owned(),
+                arguments: Vec::new(),
+            },
+            None,
+        )];
+        let Err(error) = Pipeline::spawn(&stages) else {
+            panic!("it started");
+        };
+        assert!(error.to_string().contains("no-such-program cannot start"));
+    }
+}

@@ -77,6 +77,8 @@ fn is_opaque(character: char) -> bool {
         || character.is_control()
         || matches!(
             character,
+            // The generator's mark for the post-generator.
+            '~' |
             '\u{200E}' | '\u{200F}'
                 | '\u{202A}'..='\u{202E}'
                 | '\u{2060}'..='\u{206F}'
