@@ -43,7 +43,8 @@ impl Piece {
 /// A segment is a paragraph, where a paragraph is
 /// - what stands between blank lines, if its lines were wrapped at a width;
 /// - a line, where lines end of themselves (lists, verses, one paragraph a line): a line end is
-///   taken for a wrapped one if the next line's first word would not have fitted;
+///   taken for a wrapped one if the next line's first word would not have fitted, or if a long
+///   line ends within a sentence and the next one goes on with a small letter;
 /// - a part of it, cut between sentences, where it is longer than [`Segmenter::TARGET_BYTES`].
 #[derive(Debug, Default)]
 pub struct Segmenter {
@@ -233,9 +234,15 @@ fn paragraphs(block: &[(usize, Line<'_>)]) -> Vec<(usize, usize)> {
         // The longest line is always full. Among lines that are not, the end of a sentence is
         // the end of a line as well.
         let goes_on = may_be_wrapped
-            && would_not_have_fitted(number)
+            && number > 0
             && shapes[number].may_continue(&shapes[number - 1])
-            && (is_wrapped || !ends_a_sentence(block[number - 1].1.text));
+            && if would_not_have_fitted(number) {
+                is_wrapped || !ends_a_sentence(block[number - 1].1.text)
+            } else {
+                shapes[number - 1].width * 3 >= width * 2
+                    && line.text.trim_start().starts_with(char::is_lowercase)
+                    && !ends_a_sentence(block[number - 1].1.text)
+            };
         match paragraphs.last_mut() {
             Some(paragraph) if goes_on => paragraph.1 = end,
             _ => paragraphs.push((start, end)),
@@ -505,6 +512,20 @@ mod tests {
         );
         assert_eq!(segments.len(), 2, "{segments:#?}");
         assert!(segments[0].contains("\n  width"));
+    }
+
+    #[test]
+    fn a_sentence_that_was_wrapped_short_of_the_width_stays_whole() {
+        let segments = segments_of(
+            " Copyright (C) 2007 Free Software Foundation, Inc. <https://fsf.org/>\n \
+             Everyone is permitted to copy and distribute verbatim copies\n \
+             of this license document, but changing it is not allowed.\n",
+        );
+        let sentence = segments.iter().find(|segment| segment.contains("Everyone"));
+        assert!(
+            sentence.is_some_and(|found| found.ends_with("not allowed.")),
+            "{segments:#?}"
+        );
     }
 
     #[test]
