@@ -55,7 +55,7 @@ test.describe('with the pseudo translator', () => {
 
   test('a person is told that nothing is really translated', async ({ babelwire, server }) => {
     await babelwire.open();
-    await expect(babelwire.page.getByText(/pseudo/i).first()).toBeVisible();
+    await expect(babelwire.page.getByText(/pseudo translator/i).first()).toBeVisible();
     await babelwire.choose({ name: 'fake.txt', text: 'A house.\n' });
     await babelwire.isDone('fake.txt');
     const { id } = await server.translation('fake.txt');

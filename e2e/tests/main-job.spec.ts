@@ -38,13 +38,13 @@ test('a text goes in, its translation arrives live, and is done without a reload
 test('every paragraph is in its place and no line is lost', async ({ babelwire, server }) => {
   await babelwire.open();
   await babelwire.languages('en', 'es');
-  const text = 'One house.\r\n\r\n\r\nTwo houses.\n\n   Three houses.  \n\t\nFour\nlines\nof text.\n\n';
+  const text = 'The white house.\r\n\r\n\r\nTwo houses.\n\n   Three houses.  \n\t\nFour\nlines\nof text.\n\n';
   await babelwire.choose({ name: 'lines.txt', text });
   await babelwire.isDone('lines.txt');
   const result = (await server.result((await server.translation('lines.txt')).id)).toString('utf8');
   expect(lineCount(result)).toBe(lineCount(text));
   const lines = result.split('\n');
-  expect(lines[0]).toBe('Una casa.\r');
+  expect(lines[0]).toBe('La casa blanca.\r');
   expect(lines.slice(1, 3)).toEqual(['\r', '\r']);
   expect(lines[3]).toBe('Dos casas.');
   expect(lines[5]).toContain('Tres casas.');

@@ -116,6 +116,8 @@ pub(crate) fn build(optimize: Optimize) -> Result<()> {
             .arg(dist())
             .env("PATH", tools::path())
             .env("CARGO_TARGET_DIR", paths::target_page())
+            // A failure is told by what the compiler says, not by where Trunk was.
+            .env("RUST_BACKTRACE", "0")
             // Trunk reads it as its own option, and only knows `true` and `false`.
             .env_remove("NO_COLOR")
             .current_dir(paths::root()),
