@@ -3,6 +3,8 @@
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
+use crate::store::languages::AUTO;
+
 /// The language that the page itself speaks.
 pub const PAGE_LANGUAGE: &str = "en";
 
@@ -20,10 +22,12 @@ extern "C" {
 
 /// The name of a language in the page's own, `Spanish` for `es`; the tag itself when it has none.
 pub fn language_name(tag: &str) -> String {
-    if tag == crate::store::languages::AUTO {
-        return "Detect language".to_owned();
+    match tag {
+        AUTO => "Detect language".to_owned(),
+        // The demonstration's target. CLDR calls it by its purpose, "Pseudo-Accents".
+        "en-XA" => "Accented English".to_owned(),
+        tag => name(tag).unwrap_or_else(|| tag.to_owned()),
     }
-    name(tag).unwrap_or_else(|| tag.to_owned())
 }
 
 fn name(tag: &str) -> Option<String> {

@@ -46,11 +46,14 @@ impl Props {
 pub(super) struct Reader {
     /// How many rows are shown at most.
     shown: usize,
-    /// The slices of the source's text that were shown, by index.
-    slices: RefCell<Vec<Option<AttrValue>>>,
+    /// What was shown of the source's text, by index.
+    slices: RefCell<Vec<Option<Slice>>>,
     heading: NodeRef,
     text: NodeRef,
 }
+
+/// A part of the source's text, with where it was.
+type Slice = ((u64, u64), AttrValue);
 
 pub(super) struct ShowMore;
 
@@ -189,10 +192,12 @@ impl Reader {
             slices.resize(index + 1, None);
         }
         let slice = slices.get_mut(index)?;
-        if slice.is_none() {
-            *slice = store.source_slice(range).map(AttrValue::from);
+        // A range known from its neighbours alone is narrowed when the segment itself comes.
+        if slice.as_ref().is_none_or(|(known, _)| *known != range) {
+            let text = store.source_slice(range)?;
+            *slice = Some((range, text.trim_matches('\n').to_owned().into()));
         }
-        slice.clone()
+        slice.as_ref().map(|(_, text)| text.clone())
     }
 }
 
