@@ -68,7 +68,8 @@ impl Gateway {
     /// - `/{stage}`: the handshake; a request that is none gets 426;
     /// - `/{stage}/@connections/{id}`, also `%40connections`: POST, GET and DELETE. Requests to
     ///   it need no signature: AWS's SDKs sign theirs, and the signature is **not verified**.
-    ///   Who can reach the server with an allowed Host can post.
+    ///   Who can reach the server with an allowed Host can post;
+    /// - whatever else is below `/{stage}/`: 403 `{"message":"Forbidden"}`.
     ///
     /// Serve it with [connect info](axum::Router::into_make_service_with_connect_info) of
     /// [`SocketAddr`](std::net::SocketAddr), from which handlers learn `sourceIp`, and with
@@ -77,7 +78,11 @@ impl Gateway {
         let stage = format!("/{}", self.shared.stage);
         let mut router = Router::new()
             .route(&stage, routing::get(handshake::handshake))
-            .route(&format!("{stage}/"), routing::get(handshake::handshake));
+            .route(&format!("{stage}/"), routing::get(handshake::handshake))
+            .route(
+                &format!("{stage}/{{*path}}"),
+                routing::any(|| async { response::forbidden() }),
+            );
         for connections in ["@connections", "%40connections"] {
             router = router.route(
                 &format!("{stage}/{connections}/{{id}}"),

@@ -11,7 +11,8 @@ use base64::{
 const LEN: usize = 11;
 
 /// Sixteen characters of base64 whose last one is padding; stray bits before the padding are
-/// forgiven, because the question is only whether such an id could ever have been given out.
+/// forgiven, and so is the other alphabet, because the question is only whether such an id could
+/// ever have been given out, here or by the real service.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
     GeneralPurposeConfig::new()
@@ -28,6 +29,7 @@ pub(crate) fn connection_id() -> Result<String, getrandom::Error> {
 
 /// Whether a string has the form of a connection id.
 pub(crate) fn is_connection_id(id: &str) -> bool {
+    let id = id.replace('+', "-").replace('/', "_");
     let mut bytes = [0; LEN + 1];
     id.len() == 16 && matches!(LENIENT.decode_slice(id, &mut bytes), Ok(LEN))
 }
@@ -73,6 +75,13 @@ mod tests {
     #[test]
     fn ids_of_the_real_service_have_the_form_of_an_id() {
         for id in ["TXzPWdnOjoECGjA=", "d5wP-cqfoAMCFXA=", "AbCdEfGh_jKlMnO="] {
+            assert!(is_connection_id(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn an_id_in_the_common_alphabet_of_base64_has_the_form_of_an_id() {
+        for id in ["TXzP/dnOjo+CGjA=", "////////////++8=", "AAAA/_AA+-AAAAA="] {
             assert!(is_connection_id(id), "{id}");
         }
     }

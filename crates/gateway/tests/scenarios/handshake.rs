@@ -288,6 +288,42 @@ async fn beside_other_paths_a_stray_handshake_is_forbidden_and_a_page_is_served(
     assert_eq!(app.oneshot(own).await.unwrap().status(), 500);
 }
 
+#[tokio::test]
+async fn what_is_below_the_stage_and_nothing_of_the_gateways_is_forbidden() {
+    use axum::{Router, body::Body, http::StatusCode};
+    use tower::ServiceExt as _;
+    let gateway = Gateway::builder().build().unwrap();
+    let pages = Router::new().fallback(|| async { StatusCode::NOT_FOUND });
+    let app = gateway.router().merge(pages);
+    for path in [
+        "/live/x",
+        "/live/x/y",
+        "/live/@connections",
+        "/live/@connections/",
+        "/live/@connections/a/b",
+        "/live/%40connections/a/b",
+    ] {
+        for method in ["GET", "POST", "DELETE"] {
+            let stray = http::Request::builder()
+                .method(method)
+                .uri(path)
+                .header("host", "localhost")
+                .body(Body::empty())
+                .unwrap();
+            let forbidden = app.clone().oneshot(stray).await.unwrap();
+            assert_eq!(forbidden.status(), 403, "{method} {path}");
+            let body = axum::body::to_bytes(forbidden.into_body(), 1024).await;
+            assert_eq!(
+                body.unwrap(),
+                r#"{"message":"Forbidden"}"#,
+                "{method} {path}"
+            );
+        }
+    }
+    let elsewhere = http::Request::get("/x").body(Body::empty()).unwrap();
+    assert_eq!(app.oneshot(elsewhere).await.unwrap().status(), 404);
+}
+
 #[test]
 fn what_cannot_be_a_gateway_is_refused_in_words() {
     let build = |builder: babelwire_gateway::GatewayBuilder| builder.build().unwrap_err();
