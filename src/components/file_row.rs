@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
+use babelwire_wire::Status;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
 use super::parts::{named_button, paragraph};
 use crate::intl::language_name;
 use crate::runtime::Store;
-use crate::store::{Command, Key, Msg, Row};
+use crate::store::{Command, Key, Msg, Row, Stage};
 use crate::words;
 
 #[derive(PartialEq, Properties)]
@@ -70,12 +71,10 @@ fn view(props: &Props) -> Html {
                 aria-label={label("Download", &row.name)}>{ "Download" }</a>
         }
     });
-    let tone = if row.can_download() {
-        "done"
-    } else if row.can_retry() {
-        "stopped"
-    } else {
-        "active"
+    let tone = match (&row.stage, row.status()) {
+        (Stage::Stopped(_), _) | (_, Some(Status::Failed)) => "failed",
+        (Stage::Cancelled, _) | (_, Some(Status::Cancelled)) => "stopped",
+        _ => "active",
     };
     html! {
         <li class="file" data-tone={tone} aria-current={props.open.then_some("true")}>
