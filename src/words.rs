@@ -157,7 +157,11 @@ fn joined(title: &str, detail: &str) -> String {
 
 /// The beginning of a text, of at most that many bytes, cut between characters.
 pub fn beginning(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn view(props: &Props) -> Html {
     let download = row.can_download().then(|| {
         let href = row.id().and_then(|id| props.store.result_url(id));
         html! {
-            <a class="button" {href} download="" role="button" onkeydown={press}
+            <a class="button" {href} download="" role="button" onkeydown={Callback::from(|event| press(&event))}
                 aria-label={label("Download", &row.name)}>{ "Download" }</a>
         }
     });
@@ -106,7 +106,7 @@ fn facts(row: &Row) -> String {
 }
 
 /// The space bar presses a button, and this link is one.
-fn press(event: KeyboardEvent) {
+fn press(event: &KeyboardEvent) {
     if event.key() == " " {
         event.prevent_default();
         event.target_unchecked_into::<HtmlElement>().click();
