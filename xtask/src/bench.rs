@@ -59,7 +59,7 @@ pub(crate) fn run(write: bool, only: &[String]) -> Result<u8> {
         let found = example(
             "babelwire-apertium",
             "throughput",
-            &[text.clone().into_os_string()],
+            &[megabyte(&text)?.into_os_string()],
         )?;
         broken |= found.is_empty();
         figures.extend(found);
@@ -127,8 +127,8 @@ fn english_text() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Runs a measuring example in release mode. Its figures are in lines for programs:
-/// `NAME key=number key=number …`.
+/// Runs a measuring example in release mode. Its figures are in lines for programs: either
+/// `NAME key=number key=number …` or an object of JSON.
 fn example(package: &str, name: &str, arguments: &[OsString]) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let status = run_watched(
@@ -155,26 +155,49 @@ fn example(package: &str, name: &str, arguments: &[OsString]) -> Result<Vec<Figu
 
 /// The figures of a line for programs.
 fn figures_of_line(name: &str, line: &str) -> Vec<Figure> {
+    if let Ok(Value::Object(fields)) = serde_json::from_str(line) {
+        return fields
+            .iter()
+            .filter_map(|(key, value)| Some(figure(name, key, value.as_f64()?)))
+            .collect();
+    }
     let Some(rest) = line.strip_prefix(name).filter(|rest| rest.starts_with(' ')) else {
         return Vec::new();
     };
     rest.split_whitespace()
         .filter_map(|pair| {
             let (key, value) = pair.split_once('=')?;
-            let value = value.parse().ok()?;
-            let limit = match (name, key) {
-                ("throughput", "ratio") => Some(Limit::AtLeast(1.6)),
-                ("idle", key) if key.starts_with("kib_per_connection") => Some(Limit::AtMost(24.0)),
-                _ => None,
-            };
-            Some(Figure {
-                what: format!("{name}: {}", key.replace('_', " ")),
-                value,
-                unit: String::new(),
-                limit,
-            })
+            Some(figure(name, key, value.parse().ok()?))
         })
         .collect()
+}
+
+fn figure(name: &str, key: &str, value: f64) -> Figure {
+    let limit = match (name, key) {
+        ("throughput", "ratio") => Some(Limit::AtLeast(1.6)),
+        ("idle", key) if key.starts_with("kib_per_connection") => Some(Limit::AtMost(24.0)),
+        _ => None,
+    };
+    Figure {
+        what: format!("{name}: {}", key.replace('_', " ")),
+        value,
+        unit: String::new(),
+        limit,
+    }
+}
+
+/// The first megabyte of `text`, cut between two paragraphs.
+fn megabyte(text: &Path) -> Result<PathBuf> {
+    let whole = fs::read_to_string(text)?;
+    let most = 1_000_000.min(whole.len());
+    let end = (0..=most)
+        .rev()
+        .find(|&at| whole.get(..at).is_some_and(|text| text.ends_with("\n\n")))
+        .map_or(whole.len(), |at| at - 1);
+    let path = paths::work().join("kjv-1mb.txt");
+    fs::create_dir_all(paths::work())?;
+    fs::write(&path, &whole[..end]).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
 }
 
 /// Runs the measurements of `bench/`. The answer is their figures, and whether all went well.
@@ -279,6 +302,9 @@ mod tests {
         assert_eq!(figures[0].what, "throughput: pool kb per s");
         assert!(!figures[1].holds(), "below 1.6");
         assert!(figures_of_line("throughput", "throughputs are many").is_empty());
+        let figures = figures_of_line("throughput", r#"{"bytes":1000,"ratio":1.75}"#);
+        assert_eq!(figures.len(), 2);
+        assert!(figures.iter().all(Figure::holds));
     }
 
     #[test]
