@@ -181,7 +181,13 @@ impl Component for Reader {
 
 /// Whether less than a screen of text is left to scroll to.
 fn is_near_end(text: &Element) -> bool {
-    text.scroll_height() - text.scroll_top() < 2 * text.client_height()
+    // The screen's height, not the text's own: without styles the text is as high as all its rows,
+    // and would be near its end for ever.
+    let screen = text
+        .owner_document()
+        .and_then(|document| document.document_element())
+        .map_or(0, |root| root.client_height());
+    text.scroll_height() - text.scroll_top() < 2 * screen
 }
 
 impl Reader {

@@ -38,8 +38,8 @@ pub const FRAME_BYTES_KEPT: usize = 4096;
 /// How many pieces of news a live console keeps.
 pub const NEWS_KEPT: usize = 200;
 
-/// How many segments one request asks for.
-pub const SEGMENTS_PAGE: u64 = 2000;
+/// How many segments one request asks for: what is read and shown within a frame or two.
+pub const SEGMENTS_PAGE: u64 = 500;
 
 /// What kind of page this deployment has.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -164,6 +164,29 @@ async fn a_long_text_is_shown_a_part_at_a_time() {
 }
 
 #[wasm_bindgen_test]
+async fn scrolling_to_the_end_shows_one_part_more_and_stays_where_it_was() {
+    let page = reading(b"x", "utf-8").await;
+    let many = (0..30_000)
+        .map(|index| segment(index, [0, 1], "A paragraph that is long enough to be one."))
+        .collect();
+    segments(&page, 30_000, many).await;
+    let first = cells(&page).len();
+    let text = page.one(".text");
+    text.set_scroll_top(text.scroll_height());
+    let before = text.scroll_top();
+    assert!(before > 0, "the text has a scroll bar of its own");
+    for _ in 0..20 {
+        page.shown().await;
+    }
+    let rows = cells(&page).len();
+    assert!(
+        first < rows && rows < 3 * first,
+        "{first}, then {rows} rows"
+    );
+    assert_eq!(text.scroll_top(), before);
+}
+
+#[wasm_bindgen_test]
 async fn closing_the_reader_gives_the_list_back() {
     let page = reading(b"One", "utf-8").await;
     page.button("Close").click();

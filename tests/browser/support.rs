@@ -16,6 +16,7 @@ use web_sys::{Element, HtmlElement};
 pub(crate) struct Page {
     pub(crate) store: Store,
     root: Element,
+    styles: Element,
     asked: Rc<RefCell<Vec<Effect>>>,
     app: Option<yew::AppHandle<App>>,
 }
@@ -30,6 +31,13 @@ impl Page {
         });
         let document = web_sys::window().unwrap().document().unwrap();
         let root = document.create_element("div").unwrap();
+        root.set_id("app");
+        let styles = document.create_element("style").unwrap();
+        styles.set_text_content(Some(concat!(
+            include_str!("../../styles/base.css"),
+            include_str!("../../styles/page.css"),
+        )));
+        document.body().unwrap().append_child(&styles).unwrap();
         document.body().unwrap().append_child(&root).unwrap();
         let props = AppProps {
             store: store.clone(),
@@ -38,6 +46,7 @@ impl Page {
         Self {
             store,
             root,
+            styles,
             asked,
             app: Some(app),
         }
@@ -133,6 +142,7 @@ impl Drop for Page {
             app.destroy();
         }
         self.root.remove();
+        self.styles.remove();
     }
 }
 
