@@ -23,6 +23,7 @@ mod mode;
 mod pipeline;
 mod pool;
 mod stream;
+mod tagger;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

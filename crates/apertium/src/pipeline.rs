@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::memo::Memo;
 use crate::mode::Stage;
+use crate::tagger::{Tagging, keeps_traces};
 
 /// A mode's stages, each with its memory if it has one.
 pub(crate) type Stages = [(Stage, Option<Arc<Memo>>)];
@@ -24,7 +25,7 @@ pub(crate) type Stages = [(Stage, Option<Arc<Memo>>)];
 const MAX_PROCESS_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How many bytes may wait between two parts of a pipeline within this process.
-const BUFFER_BYTES: usize = 64 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The largest record that a stage with a memory may get or give, in bytes: a hundred times what
 /// the largest segment becomes.
@@ -36,7 +37,7 @@ pub(crate) struct Pipeline {
     pub(crate) stdin: Box<dyn AsyncWrite + Send + Unpin>,
     pub(crate) stdout: Box<dyn AsyncRead + Send + Unpin>,
     pub(crate) exits: Exits,
-    /// The stages with a memory, and what waits for the processes and kills them when dropped.
+    /// The stages that are looked after here, and what waits for the processes and kills them when dropped.
     _tasks: JoinSet<()>,
 }
 
@@ -53,8 +54,27 @@ enum Flow {
     Start,
     /// A process.
     Process(ChildStdout),
-    /// A stage with a memory, whose output has no place to go yet.
+    /// A stage that is looked after here, whose output has no place to go yet.
+    LookedAfter(LookedAfter),
+}
+
+/// A stage through which records pass within this process.
+enum LookedAfter {
     Remembering(Box<Remembering>),
+    Tagging(Box<Tagging>),
+}
+
+impl LookedAfter {
+    /// Carries records on until either side ends. The end of this task ends its neighbours.
+    async fn run(self, sink: impl AsyncWrite + Send + Unpin) {
+        let end = match self {
+            Self::Remembering(stage) => stage.carry(sink).await,
+            Self::Tagging(stage) => stage.carry(sink).await,
+        };
+        if let Err(error) = end {
+            tracing::debug!(%error, "a stage of a pipeline ended");
+        }
+    }
 }
 
 impl Pipeline {
@@ -66,56 +86,62 @@ impl Pipeline {
         let mut flow = Flow::Start;
         for (stage, memo) in stages {
             let from_process = matches!(flow, Flow::Process(_));
-            flow = match memo {
-                Some(memo) => {
-                    let source: Box<dyn AsyncRead + Send + Unpin> = match flow {
-                        Flow::Start => {
-                            let (here, there) = duplex(BUFFER_BYTES);
-                            stdin = Some(Box::new(here));
-                            Box::new(there)
-                        }
-                        Flow::Process(stdout) => Box::new(stdout),
-                        Flow::Remembering(before) => {
-                            let (sink, source) = duplex(BUFFER_BYTES);
-                            tasks.spawn(before.run(sink));
-                            Box::new(source)
-                        }
-                    };
-                    let mut child = start(stage, Stdio::piped())?;
-                    let (to, from) = ends(&mut child)?;
-                    tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
-                    Flow::Remembering(Box::new(Remembering {
-                        source: BufReader::with_capacity(BUFFER_BYTES, source),
-                        memo: memo.clone(),
-                        to: to.ok_or_else(unpiped)?,
-                        from: BufReader::with_capacity(BUFFER_BYTES, from),
-                    }))
-                }
-                None => {
-                    let (input, before) = match flow {
-                        Flow::Process(stdout) => (Stdio::from(stdout.into_owned_fd()?), None),
-                        Flow::Start => (Stdio::piped(), None),
-                        Flow::Remembering(before) => (Stdio::piped(), Some(before)),
-                    };
-                    let mut child = start(stage, input)?;
-                    let (to, from) = ends(&mut child)?;
-                    tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
-                    match (before, to) {
-                        (Some(before), Some(to)) => {
-                            tasks.spawn(before.run(to));
-                        }
-                        (None, Some(to)) => stdin = Some(Box::new(to)),
-                        (None, None) if from_process => {}
-                        (_, None) => return Err(unpiped()),
+            flow = if memo.is_some() || keeps_traces(stage) {
+                let source: Box<dyn AsyncRead + Send + Unpin> = match flow {
+                    Flow::Start => {
+                        let (here, there) = duplex(BUFFER_BYTES);
+                        stdin = Some(Box::new(here));
+                        Box::new(there)
                     }
-                    Flow::Process(from)
+                    Flow::Process(stdout) => Box::new(stdout),
+                    Flow::LookedAfter(before) => {
+                        let (sink, source) = duplex(BUFFER_BYTES);
+                        tasks.spawn(before.run(sink));
+                        Box::new(source)
+                    }
+                };
+                Flow::LookedAfter(match memo {
+                    Some(memo) => {
+                        let mut child = start(stage, Stdio::piped(), Stdio::null())?;
+                        let (to, from) = ends(&mut child)?;
+                        tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
+                        LookedAfter::Remembering(Box::new(Remembering {
+                            source: BufReader::with_capacity(BUFFER_BYTES, source),
+                            memo: memo.clone(),
+                            to: to.ok_or_else(unpiped)?,
+                            from: BufReader::with_capacity(BUFFER_BYTES, from),
+                        }))
+                    }
+                    None => LookedAfter::Tagging(Box::new(Tagging::start(
+                        stage,
+                        source,
+                        exited.clone(),
+                    )?)),
+                })
+            } else {
+                let (input, before) = match flow {
+                    Flow::Process(stdout) => (Stdio::from(stdout.into_owned_fd()?), None),
+                    Flow::Start => (Stdio::piped(), None),
+                    Flow::LookedAfter(before) => (Stdio::piped(), Some(before)),
+                };
+                let mut child = start(stage, input, Stdio::null())?;
+                let (to, from) = ends(&mut child)?;
+                tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
+                match (before, to) {
+                    (Some(before), Some(to)) => {
+                        tasks.spawn(before.run(to));
+                    }
+                    (None, Some(to)) => stdin = Some(Box::new(to)),
+                    (None, None) if from_process => {}
+                    (_, None) => return Err(unpiped()),
                 }
+                Flow::Process(from)
             };
         }
         let stdout: Box<dyn AsyncRead + Send + Unpin> = match flow {
             Flow::Start => return Err(unpiped()),
             Flow::Process(stdout) => Box::new(stdout),
-            Flow::Remembering(last) => {
+            Flow::LookedAfter(last) => {
                 let (sink, source): (DuplexStream, DuplexStream) = duplex(BUFFER_BYTES);
                 tasks.spawn(last.run(sink));
                 Box::new(source)
@@ -179,23 +205,23 @@ fn signal(_status: ExitStatus) -> Option<i32> {
 }
 
 /// Waits for a process. Dropping the future kills it.
-async fn watch(program: String, mut child: Child, exited: mpsc::UnboundedSender<Exit>) {
+pub(crate) async fn watch(program: String, mut child: Child, exited: mpsc::UnboundedSender<Exit>) {
     let status = child.wait().await.ok();
     let _ = exited.send(Exit { program, status });
 }
 
-fn unpiped() -> io::Error {
+pub(crate) fn unpiped() -> io::Error {
     io::Error::other("a stage has no input or output")
 }
 
-fn start(stage: &Stage, input: Stdio) -> io::Result<Child> {
+pub(crate) fn start(stage: &Stage, input: Stdio, errors: Stdio) -> io::Result<Child> {
     let child = Command::new(&stage.program)
         .args(&stage.arguments)
         // The stages read their input in the locale's encoding; this one needs no installing.
         .env("LC_ALL", "C.UTF-8")
         .stdin(input)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(errors)
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| {
@@ -240,13 +266,6 @@ struct Remembering {
 }
 
 impl Remembering {
-    /// Carries records on until either side ends. The end of this task ends its neighbours.
-    async fn run(self: Box<Self>, sink: impl AsyncWrite + Send + Unpin) {
-        if let Err(error) = self.carry(sink).await {
-            tracing::debug!(%error, "a stage of a pipeline ended");
-        }
-    }
-
     async fn carry(
         mut self: Box<Self>,
         mut sink: impl AsyncWrite + Send + Unpin,
@@ -302,7 +321,7 @@ impl Remembering {
 }
 
 /// Reads a record without its NUL. False at the end.
-async fn read_record(
+pub(crate) async fn read_record(
     source: &mut (impl AsyncBufReadExt + Unpin),
     record: &mut Vec<u8>,
 ) -> io::Result<bool> {
@@ -317,7 +336,7 @@ pub(crate) fn seal(number: u64) -> String {
     format!("[={number}]")
 }
 
-fn ends_whole(record: &[u8]) -> bool {
+pub(crate) fn ends_whole(record: &[u8]) -> bool {
     record.ends_with(b"]")
         && record
             .iter()
@@ -417,6 +436,27 @@ mod tests {
                     .all(|(number, answer)| { answer.trim_end().ends_with(&seal(number as u64)) })
             );
         }
+    }
+
+    #[tokio::test]
+    async fn what_came_before_changes_no_answer() {
+        let Some(stages) = stages("en", "es") else {
+            return;
+        };
+        let stages: Vec<_> = stages.into_iter().map(|stage| (stage, None)).collect();
+        let record = |number: u64, text: &str| crate::stream::encode(text).stream + &seal(number);
+        // The tagger's model does not have the readings of the second text's word together.
+        let (on_behalf, included) = ("Not on behalf of any other.", "It is included.");
+        let texts = [
+            on_behalf, included, on_behalf, included, included, on_behalf,
+        ];
+        let records: Vec<_> = (0..).zip(texts).map(|(n, text)| record(n, text)).collect();
+        let answers = answers(&stages, &records).await;
+        let answer = |n: usize| answers[n].replace(&seal(n as u64), "");
+        assert_eq!(answer(2), answer(0));
+        assert_eq!(answer(5), answer(0));
+        assert_eq!(answer(3), answer(1));
+        assert_eq!(answer(4), answer(1));
     }
 
     #[tokio::test]
