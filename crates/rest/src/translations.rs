@@ -88,15 +88,7 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn get(State(app): State<App>, path: Id) -> Result<Response, Failed> {
-    one(app.service.get(&id(path)?).await?)
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "every call that ends with it can fail"
-)]
-fn one(translation: Translation) -> Result<Response, Failed> {
-    Ok(Json(OneTranslation { translation }).into_response())
+    Ok(Json(app.service.get(&id(path)?).await?).into_response())
 }
 
 pub(crate) async fn source(State(app): State<App>, path: Id) -> Result<Response, Failed> {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "clap shows these comments as they are")]
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -11,11 +11,12 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Parser)]
 #[command(version, about, max_term_width = 100)]
 pub struct Options {
-    /// The address to listen on. Port 0 takes a free one; the line that is printed says which.
+    /// The address to listen on, such as 127.0.0.1:8080 or localhost:8080. Port 0 takes a free one; the line that is printed says which.
     #[arg(
         long,
         env = "BABELWIRE_LISTEN",
         default_value = "127.0.0.1:8080",
+        value_parser = address,
         value_name = "ADDR"
     )]
     pub listen: SocketAddr,
@@ -164,4 +165,18 @@ pub enum TranslatorChoice {
     Apertium,
     /// No translation at all: accents on letters, brackets around lines.
     Pseudo,
+}
+
+/// Reads an address; a name gives its IPv4 address where it has one.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let found: Vec<SocketAddr> = text
+        .to_socket_addrs()
+        .map_err(|error| format!("write it as 127.0.0.1:8080 ({error})"))?
+        .collect();
+    found
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(found.first())
+        .copied()
+        .ok_or_else(|| "this name has no address".to_owned())
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::broadcast::PATIENCE_WITHIN_A_HANDLER;
 use crate::ports::{Connection, Subscriber, Work, Written};
 use crate::service::{Service, ServiceError};
 
@@ -45,7 +46,8 @@ impl Service {
     ) -> Result<Option<String>, ServiceError> {
         let refused = match serde_json::from_str::<Action>(body) {
             Ok(Action::EchoMessage { data }) => {
-                self.broadcast(Bytes::from(data), false).await?;
+                self.broadcast(Bytes::from(data), Some(PATIENCE_WITHIN_A_HANDLER))
+                    .await?;
                 None
             }
             Ok(Action::Ping { data }) => return json(&Push::Pong { data }).map(Some),

@@ -19,16 +19,23 @@ const SIDE_BY_SIDE: usize = 1024;
 
 /// How long a client may refuse frames before its connection is closed. It then comes back and
 /// asks what it missed, which is better than to go on with a hole in its news.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The same where somebody else waits meanwhile: far below the 29 s that a handler may take.
+pub(crate) const PATIENCE_WITHIN_A_HANDLER: Duration = Duration::from_secs(5);
 
 /// How long after `$connect` a connection may look gone because its handshake has not ended.
 const HANDSHAKE: SignedDuration = SignedDuration::from_secs(10);
 
 impl Service {
     /// Sends one frame to every connection, side by side. Connections that are gone are
-    /// forgotten, and no failure of one keeps the frame from another. `fleeting` frames are not
-    /// tried again with a client that is slow to read.
-    pub async fn broadcast(&self, text: Bytes, fleeting: bool) -> Result<(), ServiceError> {
+    /// forgotten, and no failure of one keeps the frame from another. With a client that is slow to
+    /// read, a frame is tried again for as long as `patience` says; not at all without any.
+    pub(crate) async fn broadcast(
+        &self,
+        text: Bytes,
+        patience: Option<Duration>,
+    ) -> Result<(), ServiceError> {
         let connections =
             pages(
                 |after| async move { self.ports.records.connections(after.as_deref(), PAGE).await },
@@ -38,11 +45,12 @@ impl Service {
                 let text = text.clone();
                 async move {
                     let connected_at = Some(connection.connected_at);
-                    if fleeting {
+                    if let Some(patience) = patience {
+                        self.post(&connection.id, connected_at, text, patience)
+                            .await;
+                    } else {
                         // Busy: a newer frame follows.
                         let _ = self.post_once(&connection.id, connected_at, text).await;
-                    } else {
-                        self.post(&connection.id, connected_at, text).await;
                     }
                     Ok(())
                 }
@@ -51,19 +59,23 @@ impl Service {
         Ok(())
     }
 
-    /// Posts a frame until it is taken or there is no sense in it.
+    /// Posts a frame until it is taken, there is no sense in it or patience ends.
     pub(crate) async fn post(
         &self,
         connection: &str,
         connected_at: Option<Timestamp>,
         text: Bytes,
+        patience: Duration,
     ) -> bool {
         let mut wait = Duration::from_millis(20);
-        let mut waited = Duration::ZERO;
+        let begin = self.ports.clock.now();
         loop {
             match self.post_once(connection, connected_at, text.clone()).await {
                 Ok(taken) => return taken,
-                Err(Busy) if waited >= PATIENCE => {
+                // By the clock: a post that finds no room has waited for some by itself.
+                Err(Busy)
+                    if self.ports.clock.now().duration_since(begin).unsigned_abs() >= patience =>
+                {
                     tracing::info!(connection, "closing a connection that does not read");
                     if let Err(error) = self.ports.notifier.close(connection).await {
                         tracing::warn!(connection, %error, "could not close a connection");
@@ -72,7 +84,6 @@ impl Service {
                 }
                 Err(Busy) => {
                     self.ports.clock.sleep(wait).await;
-                    waited += wait;
                     wait = (wait * 2).min(Duration::from_secs(1));
                 }
             }

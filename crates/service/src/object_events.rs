@@ -7,6 +7,7 @@ use babelwire_wire::{Failure, Push, Status};
 use bytes::Bytes;
 
 use crate::action::json;
+use crate::broadcast::PATIENCE;
 use crate::events::Event;
 use crate::ports::{Bucket, Remains, Work, Written};
 use crate::service::{Service, ServiceError};
@@ -49,6 +50,10 @@ impl Service {
     }
 
     async fn tell_of_object(&self, event: &Event) -> Result<(), ServiceError> {
+        if self.ports.objects.bucket(&event.bucket) == Some(Bucket::Texts) {
+            // A step of the work, nobody's news.
+            return Ok(());
+        }
         let records = &self.ports.records;
         let sequencer = event.sequencer.as_str();
         let known = records.sequencer(&event.bucket, &event.key).await?;
@@ -56,7 +61,7 @@ impl Service {
             return Ok(());
         }
         let frame = json(&Push::Object(event.to_frame()))?;
-        self.broadcast(Bytes::from(frame), false).await?;
+        self.broadcast(Bytes::from(frame), Some(PATIENCE)).await?;
         // Last: an event whose handling was cut short is to be handled again. A conflict is newer
         // news that was handled meanwhile.
         let _: Written = records

@@ -13,7 +13,7 @@ use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
-use crate::broadcast::segment_frames;
+use crate::broadcast::{PATIENCE, segment_frames};
 use crate::ports::{PortError, Queue, Work};
 use crate::service::{Service, ServiceError};
 
@@ -164,7 +164,8 @@ impl Worker {
             Work::Broadcast { text, fleeting } => {
                 self.spawn_persistent(service, "broadcast", move |service| {
                     let text = Bytes::clone(&text);
-                    async move { service.broadcast(text, fleeting).await }.boxed()
+                    let patience = (!fleeting).then_some(PATIENCE);
+                    async move { service.broadcast(text, patience).await }.boxed()
                 });
             }
         }
@@ -311,7 +312,7 @@ impl CatchUp {
                 .segments(id, record.generation, next, CATCH_UP_SEGMENTS)
                 .await?;
             for frame in segment_frames(id, record.translation.total, &segments)? {
-                if !self.service.post(connection, None, frame).await {
+                if !self.service.post(connection, None, frame, PATIENCE).await {
                     return Ok(());
                 }
             }

@@ -72,7 +72,7 @@ pub struct Created {
     pub upload: Upload,
 }
 
-/// An answer that is one translation: `GET translations/{id}`, `cancel`, `retry`.
+/// An answer that is one translation: `cancel` and `retry`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct OneTranslation {

@@ -7,7 +7,7 @@ use babelwire_client::upload::{
     Request, UploadConfig, UploadError, UploadHandle, UploadState, start, start_with,
 };
 use babelwire_wire::rest::{CreateTranslation, Created};
-use babelwire_wire::{Status, Translation, rest::OneTranslation};
+use babelwire_wire::{Status, Translation};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{Heard, NOBODY, http, mebibytes, network, settle, until, url, wasm_memory};
@@ -38,8 +38,8 @@ async fn announce(count: u64) -> (Translation, Request) {
 /// Where the server says that the translation stands.
 async fn status(translation: &Translation) -> Status {
     let (_, answer) = http("GET", &format!("api/translations/{}", translation.id), None).await;
-    let answer: OneTranslation = serde_json::from_str(&answer).expect(&answer);
-    answer.translation.status
+    let answer: Translation = serde_json::from_str(&answer).expect(&answer);
+    answer.status
 }
 
 /// The translation is of no interest any more.

@@ -65,7 +65,7 @@ async fn a_file_becomes_its_translation_and_every_answer_fits_the_document() {
         (done.total, Some("UTF-8"))
     );
     assert!(done.revision > 1 && done.updated_at >= done.created_at);
-    schemas.check("OneTranslation", &api.json(&path).await);
+    schemas.check("Translation", &api.json(&path).await);
     schemas.check("Listing", &api.json("/api/translations").await);
 
     let source = api.get(&format!("{path}/source")).await;

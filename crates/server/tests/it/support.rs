@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use babelwire_server::{Options, Server};
-use babelwire_wire::rest::{Created, OneTranslation};
+use babelwire_wire::rest::Created;
 use babelwire_wire::{Frame, Inbound, Status, Translation};
 use clap::Parser;
 use futures::{SinkExt, StreamExt};
@@ -145,13 +145,11 @@ impl Api {
     }
 
     pub(crate) async fn translation(&self, id: &str) -> Translation {
-        let one: OneTranslation = self
-            .get(&format!("/api/translations/{id}"))
+        self.get(&format!("/api/translations/{id}"))
             .await
             .json()
             .await
-            .unwrap();
-        one.translation
+            .unwrap()
     }
 
     /// Waits until a translation is as it should be.

@@ -92,6 +92,25 @@ fn a_client_that_never_reads_is_closed_so_that_it_comes_back_and_asks() {
 }
 
 #[test]
+fn a_client_that_never_reads_holds_up_who_echoes_for_a_few_seconds_once() {
+    let world = World::new();
+    let mut process = Process::start(&world);
+    world.connect("stuck", Client::BusyFor(usize::MAX));
+    world.connect("sender", Client::Reads);
+    let begin = world.now();
+    process.action("sender", &echo("one"));
+    let held_up = world.now().duration_since(begin);
+    // A handler has 29 s, and its answer must come well before.
+    assert!(held_up.as_secs() < 10, "{held_up}");
+    assert!(world.closed.lock().unwrap().contains("stuck"));
+
+    let begin = world.now();
+    process.action("sender", &echo("two"));
+    assert!(world.now().duration_since(begin).as_secs() < 1);
+    assert_eq!(world.frames("sender"), ["one", "two"]);
+}
+
+#[test]
 fn a_subscriber_that_falls_behind_is_caught_up_with_every_segment() {
     let world = World::new();
     let mut process = Process::start(&world);

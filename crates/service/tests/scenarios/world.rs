@@ -136,7 +136,7 @@ impl World {
         self.numbers.fetch_add(1, Ordering::SeqCst)
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         *self.now.lock().unwrap()
     }
 
@@ -198,6 +198,25 @@ impl World {
 
     pub(crate) fn set_client(&self, connection: &str, client: Client) {
         self.clients.lock().unwrap().get_mut(connection).unwrap().0 = client;
+    }
+
+    fn offer(&self, connection: &str, text: &[u8]) -> Result<(), PostError> {
+        let mut clients = self.clients.lock().unwrap();
+        let Some((client, frames)) = clients.get_mut(connection) else {
+            return Err(PostError::Gone);
+        };
+        match client {
+            Client::Reads | Client::BusyFor(0) => {
+                frames.push(String::from_utf8(text.to_vec()).unwrap());
+                Ok(())
+            }
+            Client::Gone => Err(PostError::Gone),
+            Client::BusyFor(posts) => {
+                *posts -= 1;
+                Err(PostError::Busy)
+            }
+            Client::Broken => Err(PostError::Other(PortError("no way".to_owned()))),
+        }
     }
 
     pub(crate) fn frames(&self, connection: &str) -> Vec<String> {
@@ -503,22 +522,12 @@ impl Random for Port {
 impl Notifier for Port {
     async fn post(&self, connection: &str, text: Bytes) -> Result<(), PostError> {
         self.0.call().await;
-        let mut clients = self.0.clients.lock().unwrap();
-        let Some((client, frames)) = clients.get_mut(connection) else {
-            return Err(PostError::Gone);
-        };
-        match client {
-            Client::Reads | Client::BusyFor(0) => {
-                frames.push(String::from_utf8(text.to_vec()).unwrap());
-                Ok(())
-            }
-            Client::Gone => Err(PostError::Gone),
-            Client::BusyFor(posts) => {
-                *posts -= 1;
-                Err(PostError::Busy)
-            }
-            Client::Broken => Err(PostError::Other(PortError("no way".to_owned()))),
+        let taken = self.0.offer(connection, &text);
+        if taken == Err(PostError::Busy) {
+            // As the gateway does: it waits for room before it says that there is none.
+            self.sleep(Duration::from_secs(1)).await;
         }
+        taken
     }
 
     async fn close(&self, connection: &str) -> Result<(), PortError> {
