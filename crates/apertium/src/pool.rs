@@ -262,7 +262,7 @@ impl Worker {
         let mut chunk = vec![0; 16 * 1024];
         loop {
             let wake = pool.wake.notified();
-            self.fill();
+            let can_take_more = self.fill();
             if self.flight.is_empty() {
                 if self.should_make_room() || !self.wait_for_work(wake).await {
                     return End::Retired;
@@ -270,7 +270,6 @@ impl Worker {
                 continue;
             }
             let deadline = self.deadline();
-            let can_take_more = self.can_take_more();
             tokio::select! {
                 read = self.pipeline.stdout.read(&mut chunk) => match read {
                     Ok(0) | Err(_) => return self.cause().await,
@@ -316,18 +315,25 @@ impl Worker {
         self.flight.iter().any(|(_, request)| request.is_suspect)
     }
 
-    /// Takes requests from the queue as long as there is room for them.
-    fn fill(&mut self) {
+    /// Takes requests from the queue as long as there is room for them. Says whether more may be
+    /// taken when more come.
+    fn fill(&mut self) -> bool {
         if self.should_make_room() {
-            return;
+            return false;
         }
+        let mut can_take_more = true;
         let pool = self.employed.pool.clone();
         let mut state = pool.lock();
-        while self.can_take_more() {
+        loop {
+            if !self.can_take_more() {
+                can_take_more = false;
+                break;
+            }
             let must_wait = state.queue.front().is_some_and(|next| {
                 next.is_suspect && !next.reply.is_closed() && !self.flight.is_empty()
             });
             if must_wait {
+                can_take_more = false;
                 break;
             }
             let Some(request) = state.queue.pop_front() else {
@@ -351,6 +357,7 @@ impl Worker {
         if !state.queue.is_empty() {
             pool.wake.notify_one();
         }
+        can_take_more
     }
 
     /// Whether this pipeline has had its turn while another one waits for room.

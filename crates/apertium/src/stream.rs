@@ -1,10 +1,12 @@
 //! Text in Apertium's stream format, and back.
 //!
-//! The format ("Apertium stream format" in the Apertium wiki) gives `^ $ / \ [ ] { } @ < >` a
-//! meaning, which a backslash takes away, and carries what is not to be translated in superblanks:
-//! `[…]`, passed through by every stage. All that could disturb a stage or be disturbed by one
-//! (line ends, runs of spaces, control characters, emoji, …) travels as a numbered superblank
-//! and is put back by its number, so that it cannot be changed, and it shows when it was moved.
+//! The format ("Apertium stream format" in the Apertium wiki) gives `^ $ / \ [ ] { } @ < > ~` a
+//! meaning and carries what is not to be translated in superblanks: `[…]`, passed through by
+//! every stage. All that could disturb a stage or be disturbed by one (those characters, line
+//! ends, runs of spaces, control characters, emoji, …) travels as a numbered superblank and is put
+//! back by its number, so that it cannot be changed, and it shows when it was moved. A backslash
+//! takes a character's meaning away as well, but not every stage minds it everywhere: `lrx-proc`
+//! waits for ever for the rest of the word after `\^[…]`.
 
 use babelwire_service::text::is_line_end;
 
@@ -69,16 +71,16 @@ fn blank_length(text: &str) -> usize {
         .map_or(text.len(), |(at, _)| at)
 }
 
-/// Whether the engine has no use for this character, or would stumble over it: ICU reads U+FFFF as
-/// the end of the file, and no dictionary has words beyond the Basic Multilingual Plane.
+/// Whether the engine has no use for this character, or would stumble over it: what the stream
+/// format gives a meaning, U+FFFF, which ICU reads as the end of the file, and what is beyond the
+/// Basic Multilingual Plane, where no dictionary has words.
 fn is_opaque(character: char) -> bool {
     is_line_end(character)
         || (character.is_whitespace() && character != ' ')
         || character.is_control()
         || matches!(
             character,
-            // The generator's mark for the post-generator.
-            '~' |
+            '^' | '$' | '/' | '\\' | '[' | ']' | '{' | '}' | '@' | '<' | '>' | '~' |
             '\u{200E}' | '\u{200F}'
                 | '\u{202A}'..='\u{202E}'
                 | '\u{2060}'..='\u{206F}'
@@ -89,27 +91,13 @@ fn is_opaque(character: char) -> bool {
         )
 }
 
-fn is_reserved(character: char) -> bool {
-    matches!(
-        character,
-        '^' | '$' | '/' | '\\' | '[' | ']' | '{' | '}' | '@' | '<' | '>'
-    )
-}
-
 /// Puts a text into the stream format.
 pub(crate) fn encode(text: &str) -> Encoded {
     let mut stream = String::with_capacity(text.len() + text.len() / 8 + 8);
     let mut blanks = Vec::new();
     for part in parts(text) {
         match part {
-            Part::Words(words) => {
-                for character in words.chars() {
-                    if is_reserved(character) {
-                        stream.push('\\');
-                    }
-                    stream.push(character);
-                }
-            }
+            Part::Words(words) => stream.push_str(words),
             Part::Blank(blank) => {
                 stream.push_str(&format!("[{}]", blanks.len()));
                 blanks.push(blank.to_owned());
@@ -185,10 +173,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reserved_characters_are_escaped_and_blanks_are_numbered() {
+    fn what_could_disturb_the_engine_is_numbered() {
         assert_eq!(
             encode("a [b]  ^c$\n\td/e 🎉!").stream,
-            "a \\[b\\][0]\\^c\\$[1]d\\/e[2]!"
+            "a[0]b[1]c[2]d[3]e[4]!"
         );
         assert_eq!(
             encode("Titles have no stop").stream,
