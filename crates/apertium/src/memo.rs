@@ -164,14 +164,14 @@ impl Memo {
     }
 }
 
-enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// `^…$`
     Unit(&'a str),
     Blank(&'a str),
 }
 
 /// The lexical units of a record and what is between them; None where a unit does not end.
-fn tokens(record: &str) -> impl Iterator<Item = Option<Token<'_>>> {
+pub(crate) fn tokens(record: &str) -> impl Iterator<Item = Option<Token<'_>>> {
     let bytes = record.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::memo::Memo;
 use crate::mode::Stage;
-use crate::tagger::{Tagging, keeps_traces};
+use crate::tagger::{Vetting, keeps_traces};
 
 /// A mode's stages, each with its memory if it has one.
 pub(crate) type Stages = [(Stage, Option<Arc<Memo>>)];
@@ -37,7 +37,8 @@ pub(crate) struct Pipeline {
     pub(crate) stdin: Box<dyn AsyncWrite + Send + Unpin>,
     pub(crate) stdout: Box<dyn AsyncRead + Send + Unpin>,
     pub(crate) exits: Exits,
-    /// The stages that are looked after here, and what waits for the processes and kills them when dropped.
+    /// What passes records on within this process, and what waits for the processes and kills
+    /// them when dropped.
     _tasks: JoinSet<()>,
 }
 
@@ -54,14 +55,14 @@ enum Flow {
     Start,
     /// A process.
     Process(ChildStdout),
-    /// A stage that is looked after here, whose output has no place to go yet.
+    /// Something within this process, whose output has no place to go yet.
     LookedAfter(LookedAfter),
 }
 
-/// A stage through which records pass within this process.
+/// What records pass through within this process.
 enum LookedAfter {
     Remembering(Box<Remembering>),
-    Tagging(Box<Tagging>),
+    Vetting(Box<Vetting>),
 }
 
 impl LookedAfter {
@@ -69,7 +70,7 @@ impl LookedAfter {
     async fn run(self, sink: impl AsyncWrite + Send + Unpin) {
         let end = match self {
             Self::Remembering(stage) => stage.carry(sink).await,
-            Self::Tagging(stage) => stage.carry(sink).await,
+            Self::Vetting(stage) => stage.carry(sink).await,
         };
         if let Err(error) = end {
             tracing::debug!(%error, "a stage of a pipeline ended");
@@ -85,8 +86,7 @@ impl Pipeline {
         let mut stdin: Option<Box<dyn AsyncWrite + Send + Unpin>> = None;
         let mut flow = Flow::Start;
         for (stage, memo) in stages {
-            let from_process = matches!(flow, Flow::Process(_));
-            flow = if memo.is_some() || keeps_traces(stage) {
+            if memo.is_some() || keeps_traces(stage) {
                 let source: Box<dyn AsyncRead + Send + Unpin> = match flow {
                     Flow::Start => {
                         let (here, there) = duplex(BUFFER_BYTES);
@@ -100,43 +100,40 @@ impl Pipeline {
                         Box::new(source)
                     }
                 };
-                Flow::LookedAfter(match memo {
-                    Some(memo) => {
-                        let mut child = start(stage, Stdio::piped(), Stdio::null())?;
-                        let (to, from) = ends(&mut child)?;
-                        tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
-                        LookedAfter::Remembering(Box::new(Remembering {
-                            source: BufReader::with_capacity(BUFFER_BYTES, source),
-                            memo: memo.clone(),
-                            to: to.ok_or_else(unpiped)?,
-                            from: BufReader::with_capacity(BUFFER_BYTES, from),
-                        }))
-                    }
-                    None => LookedAfter::Tagging(Box::new(Tagging::start(
-                        stage,
-                        source,
-                        exited.clone(),
-                    )?)),
-                })
-            } else {
-                let (input, before) = match flow {
-                    Flow::Process(stdout) => (Stdio::from(stdout.into_owned_fd()?), None),
-                    Flow::Start => (Stdio::piped(), None),
-                    Flow::LookedAfter(before) => (Stdio::piped(), Some(before)),
-                };
-                let mut child = start(stage, input, Stdio::null())?;
-                let (to, from) = ends(&mut child)?;
-                tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
-                match (before, to) {
-                    (Some(before), Some(to)) => {
-                        tasks.spawn(before.run(to));
-                    }
-                    (None, Some(to)) => stdin = Some(Box::new(to)),
-                    (None, None) if from_process => {}
-                    (_, None) => return Err(unpiped()),
+                if let Some(memo) = memo {
+                    let mut child = start(stage, Stdio::piped(), Stdio::null())?;
+                    let (to, from) = ends(&mut child)?;
+                    tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
+                    flow = Flow::LookedAfter(LookedAfter::Remembering(Box::new(Remembering {
+                        source: BufReader::with_capacity(BUFFER_BYTES, source),
+                        memo: memo.clone(),
+                        to: to.ok_or_else(unpiped)?,
+                        from: BufReader::with_capacity(BUFFER_BYTES, from),
+                    })));
+                    continue;
                 }
-                Flow::Process(from)
+                let (vetting, child) = Vetting::start(stage, source)?;
+                tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
+                flow = Flow::LookedAfter(LookedAfter::Vetting(Box::new(vetting)));
+            }
+            let from_process = matches!(flow, Flow::Process(_));
+            let (input, before) = match flow {
+                Flow::Process(stdout) => (Stdio::from(stdout.into_owned_fd()?), None),
+                Flow::Start => (Stdio::piped(), None),
+                Flow::LookedAfter(before) => (Stdio::piped(), Some(before)),
             };
+            let mut child = start(stage, input, Stdio::null())?;
+            let (to, from) = ends(&mut child)?;
+            tasks.spawn(watch(stage.program.clone(), child, exited.clone()));
+            match (before, to) {
+                (Some(before), Some(to)) => {
+                    tasks.spawn(before.run(to));
+                }
+                (None, Some(to)) => stdin = Some(Box::new(to)),
+                (None, None) if from_process => {}
+                (_, None) => return Err(unpiped()),
+            }
+            flow = Flow::Process(from);
         }
         let stdout: Box<dyn AsyncRead + Send + Unpin> = match flow {
             Flow::Start => return Err(unpiped()),

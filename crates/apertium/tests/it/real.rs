@@ -242,7 +242,7 @@ fn shared() -> Option<&'static (tokio::runtime::Runtime, Apertium)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn any_text_keeps_its_lines_and_disturbs_no_other(
