@@ -1,7 +1,8 @@
 //! What a stage answered before, so that it need not be asked again.
 //!
 //! Some stages look at one lexical unit at a time: the bilingual dictionary (`lt-proc -b`), the
-//! generator (`lt-proc -n`), and `apertium-postchunk` wherever its rules use no variables. In a
+//! generator (`lt-proc -n`), and `apertium-postchunk` wherever its rules carry nothing over from
+//! one chunk to the next. In a
 //! text of some length nearly all that they are asked (95 % of the units of an English megabyte)
 //! they were asked before. They make up half of a pipeline's work, so remembering their answers
 //! nearly doubles its speed, and changes nothing in what comes out.
@@ -9,6 +10,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::{Mutex, PoisonError};
+
+use roxmltree::Node;
 
 use crate::mode::Stage;
 
@@ -207,8 +210,9 @@ pub(crate) fn tokens(record: &str) -> impl Iterator<Item = Option<Token<'_>>> {
     })
 }
 
-/// The names of the chunks that a postchunk file has rules for that use variables: there the
-/// answer may depend on the chunks before. None if that cannot be told.
+/// The names of the chunks whose answer may depend on the chunks before: those with a rule that
+/// reads a variable before it has written it, and those with a rule that writes such a variable.
+/// None if that cannot be told.
 fn dependent_chunks(rules: &str) -> Option<HashSet<String>> {
     let options = roxmltree::ParsingOptions {
         allow_dtd: true,
@@ -220,29 +224,33 @@ fn dependent_chunks(rules: &str) -> Option<HashSet<String>> {
             .descendants()
             .filter(move |node| node.has_tag_name(name))
     };
-    let macros: HashMap<&str, roxmltree::Node<'_, '_>> = elements("def-macro")
+    let macros: HashMap<&str, Node<'_, '_>> = elements("def-macro")
         .filter_map(|node| Some((node.attribute("n")?, node)))
         .collect();
-    let mut names = HashSet::new();
+    let mut found = Vec::new();
+    let mut inherited = HashSet::new();
     for rule in elements("rule") {
-        // Of more than one chunk at a time, the answer is not one unit's.
-        if rule
+        let mut patterns = rule
             .descendants()
-            .filter(|node| node.has_tag_name("pattern-item"))
-            .count()
-            != 1
-        {
+            .filter(|node| node.has_tag_name("pattern-item"));
+        let pattern = patterns.next()?.attribute("n")?;
+        // Of more than one chunk at a time, the answer is not one unit's.
+        if patterns.next().is_some() {
             return None;
         }
-        if !uses_variables(rule, &macros) {
+        let mut variables = Variables::default();
+        let action = rule.children().find(|node| node.has_tag_name("action"))?;
+        variables.block(action.children(), HashSet::new(), &macros, 0)?;
+        inherited.extend(variables.inherited.iter().copied());
+        found.push((pattern, variables));
+    }
+    let mut names = HashSet::new();
+    for (pattern, variables) in found {
+        if variables.inherited.is_empty() && variables.written.is_disjoint(&inherited) {
             continue;
         }
-        let pattern = rule
-            .descendants()
-            .find(|node| node.has_tag_name("pattern-item"))?
-            .attribute("n")?;
         let category = elements("def-cat").find(|node| node.attribute("n") == Some(pattern))?;
-        for item in category.children().filter(roxmltree::Node::is_element) {
+        for item in category.children().filter(Node::is_element) {
             let name = item.attribute("name")?;
             if name.contains('*') {
                 return None;
@@ -253,27 +261,96 @@ fn dependent_chunks(rules: &str) -> Option<HashSet<String>> {
     Some(names)
 }
 
-/// Whether a rule, or a macro that it calls, reads or writes a variable.
-fn uses_variables<'a>(
-    rule: roxmltree::Node<'a, 'a>,
-    macros: &HashMap<&str, roxmltree::Node<'a, 'a>>,
-) -> bool {
-    let mut seen = HashSet::new();
-    let mut open = vec![rule];
-    while let Some(node) = open.pop() {
-        for inner in node.descendants() {
-            match inner.tag_name().name() {
-                "var" | "append" => return true,
-                "call-macro" => match inner.attribute("n").and_then(|n| macros.get_key_value(n)) {
-                    Some((name, called)) if seen.insert(*name) => open.push(*called),
-                    Some(_) => {}
-                    None => return true,
-                },
-                _ => {}
+/// What a rule does to variables.
+#[derive(Default)]
+struct Variables<'a> {
+    /// Those that may be read before the rule has written them.
+    inherited: HashSet<&'a str>,
+    /// Those that may be written.
+    written: HashSet<&'a str>,
+}
+
+impl<'a> Variables<'a> {
+    /// Goes through statements in order. `assigned` are the variables that are written for sure
+    /// before them; gives back those that are so after them. None for what cannot be followed.
+    fn block(
+        &mut self,
+        statements: impl Iterator<Item = Node<'a, 'a>>,
+        mut assigned: HashSet<&'a str>,
+        macros: &HashMap<&str, Node<'a, 'a>>,
+        depth: usize,
+    ) -> Option<HashSet<&'a str>> {
+        const MAX_DEPTH: usize = 16;
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        for statement in statements.filter(Node::is_element) {
+            let mut inner = statement.children().filter(Node::is_element);
+            match statement.tag_name().name() {
+                "let" => {
+                    let target = inner.next()?;
+                    inner.for_each(|value| self.read(value, &assigned));
+                    if target.has_tag_name("var") {
+                        let name = target.attribute("n")?;
+                        self.written.insert(name);
+                        assigned.insert(name);
+                    } else {
+                        self.read(target, &assigned);
+                    }
+                }
+                "append" => {
+                    let name = statement.attribute("n")?;
+                    if !assigned.contains(name) {
+                        self.inherited.insert(name);
+                    }
+                    self.written.insert(name);
+                    inner.for_each(|value| self.read(value, &assigned));
+                }
+                "modify-case" => {
+                    self.read(statement, &assigned);
+                    if let Some(name) = inner.next()?.attribute("n") {
+                        self.written.insert(name);
+                    }
+                }
+                "choose" => {
+                    let mut after: Option<HashSet<&str>> = None;
+                    let mut is_complete = false;
+                    for branch in inner {
+                        let mut statements = branch.children().filter(Node::is_element);
+                        if branch.has_tag_name("when") {
+                            self.read(statements.next()?, &assigned);
+                        } else {
+                            is_complete = true;
+                        }
+                        let then = self.block(statements, assigned.clone(), macros, depth + 1)?;
+                        after = Some(match after {
+                            Some(others) => others.intersection(&then).copied().collect(),
+                            None => then,
+                        });
+                    }
+                    if is_complete {
+                        assigned = after.unwrap_or(assigned);
+                    }
+                }
+                "call-macro" => {
+                    let called = macros.get(statement.attribute("n")?)?;
+                    assigned = self.block(called.children(), assigned, macros, depth + 1)?;
+                }
+                _ => self.read(statement, &assigned),
             }
         }
+        Some(assigned)
     }
-    false
+
+    /// An expression, or a statement that writes no variable.
+    fn read(&mut self, expression: Node<'a, 'a>, assigned: &HashSet<&'a str>) {
+        let variables = expression
+            .descendants()
+            .filter(|node| node.has_tag_name("var"))
+            .filter_map(|node| node.attribute("n"))
+            .filter(|name| !assigned.contains(name));
+        self.inherited.extend(variables);
+    }
 }
 
 #[cfg(test)]
@@ -347,36 +424,92 @@ mod tests {
         }
     }
 
+    /// The dependent chunks of a file with three macros and these rules, of a chunk name and an
+    /// action each.
+    fn dependent(rules: &[(&str, &str)]) -> Option<Vec<String>> {
+        let mut file = String::from(
+            r#"<?xml version="1.0"?><!DOCTYPE postchunk><postchunk><section-def-macros>
+            <def-macro n="outer"><call-macro n="inner"/></def-macro>
+            <def-macro n="inner"><let><var n="x"/><lit v="y"/></let></def-macro>
+            <def-macro n="maybe"><choose><when><test/><let><var n="x"/><lit v="y"/></let></when>
+            </choose></def-macro>
+            <def-macro n="endless"><call-macro n="endless"/></def-macro>
+            </section-def-macros>"#,
+        );
+        for (number, (name, action)) in rules.iter().enumerate() {
+            file.push_str(&format!(
+                r#"<def-cat n="c{number}"><cat-item name="{name}"/></def-cat>
+                <rule><pattern><pattern-item n="c{number}"/></pattern>
+                <action>{action}</action></rule>"#
+            ));
+        }
+        file.push_str("</postchunk>");
+        let mut names: Vec<String> = dependent_chunks(&file)?.into_iter().collect();
+        names.sort();
+        Some(names)
+    }
+
     #[test]
-    fn rules_with_variables_are_found_through_macros() {
-        let rules = r#"<?xml version="1.0"?>
-            <postchunk>
-              <section-def-cats>
-                <def-cat n="a"><cat-item name="nom"/><cat-item name="Det_Nom"/></def-cat>
-                <def-cat n="b"><cat-item name="verb"/></def-cat>
-                <def-cat n="c"><cat-item name="adj"/></def-cat>
-              </section-def-cats>
-              <section-def-macros>
-                <def-macro n="outer"><call-macro n="inner"/></def-macro>
-                <def-macro n="inner"><let><var n="x"/><lit v="y"/></let></def-macro>
-                <def-macro n="pure"><out/></def-macro>
-              </section-def-macros>
-              <section-rules>
-                <rule><pattern><pattern-item n="a"/></pattern>
-                  <action><call-macro n="outer"/></action></rule>
-                <rule><pattern><pattern-item n="b"/></pattern>
-                  <action><call-macro n="pure"/></action></rule>
-                <rule><pattern><pattern-item n="c"/></pattern>
-                  <action><out><var n="x"/></out></action></rule>
-              </section-rules>
-            </postchunk>"#;
-        let names: Vec<String> = {
-            let mut names: Vec<_> = dependent_chunks(rules).unwrap().into_iter().collect();
-            names.sort();
-            names
-        };
-        assert_eq!(names, ["adj", "det_nom", "nom"]);
+    fn a_variable_that_is_written_before_it_is_read_carries_nothing_over() {
+        let read = r#"<out><lu><var n="x"/></lu></out>"#;
+        let both = r#"<choose><when><test/><call-macro n="inner"/></when>
+            <otherwise><let><var n="x"/><lit v="z"/></let></otherwise></choose>"#;
+        assert_eq!(
+            dependent(&[
+                ("a", &format!(r#"<call-macro n="outer"/>{read}"#)),
+                ("b", &format!("{both}{read}")),
+                ("c", r#"<let><var n="x"/><lit v="y"/></let>"#),
+                ("d", "<out/>"),
+            ])
+            .unwrap(),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn rules_that_read_what_another_chunk_left_depend_on_those_that_write_it() {
+        let read = r#"<out><lu><var n="x"/></lu></out>"#;
+        assert_eq!(
+            dependent(&[
+                ("Reads", read),
+                ("reads_maybe", &format!(r#"<call-macro n="maybe"/>{read}"#)),
+                ("writes", r#"<call-macro n="outer"/>"#),
+                ("appends", r#"<append n="x"><lit v="z"/></append>"#),
+                (
+                    "tests",
+                    r#"<choose><when><test><equal><var n="x"/><lit v=""/></equal></test>
+                    </when></choose>"#
+                ),
+                ("writes_another", r#"<let><var n="z"/><lit v="y"/></let>"#),
+            ])
+            .unwrap(),
+            ["appends", "reads", "reads_maybe", "tests", "writes"]
+        );
+        assert_eq!(
+            dependent(&[(
+                "reads_its_own",
+                &format!(
+                    r#"<let><var n="x"/><concat><var n="x"/><lit v="z"/></concat></let>{read}"#
+                )
+            )])
+            .unwrap(),
+            ["reads_its_own"]
+        );
+    }
+
+    #[test]
+    fn rules_that_cannot_be_followed_are_not_remembered() {
+        let read = r#"<out><lu><var n="x"/></lu></out>"#;
+        assert_eq!(dependent(&[("any*", read)]), None);
+        assert_eq!(dependent(&[("a", r#"<call-macro n="endless"/>"#)]), None);
+        assert_eq!(dependent(&[("a", r#"<call-macro n="missing"/>"#)]), None);
         assert_eq!(dependent_chunks("<postchunk>"), None);
-        assert_eq!(dependent_chunks(&rules.replace("\"adj\"", "\"ad*\"")), None);
+        assert_eq!(
+            dependent_chunks(
+                r#"<r><def-cat n="c"><cat-item name="a"/></def-cat><rule><pattern>
+                <pattern-item n="c"/><pattern-item n="c"/></pattern><action/></rule></r>"#
+            ),
+            None
+        );
     }
 }
