@@ -55,3 +55,23 @@ for (const [kind, answer] of Object.entries(configurations)) {
     await expect(babelwire.page.getByRole('heading', { level: 1, name: 'Babelwire' })).toBeVisible();
   });
 }
+
+test('a frame nested ten thousand deep does the page no harm', async ({ babelwire }) => {
+  await babelwire.open();
+  await babelwire.openConsole();
+  await babelwire.send('echomessage', '{"a":'.repeat(2_000) + '['.repeat(8_000));
+  await babelwire.send('echomessage', `${'['.repeat(10_000)}${']'.repeat(10_000)}`);
+  await babelwire.send('ping', 'still there?');
+  await expect(babelwire.frames.getByText('still there?')).toHaveCount(2);
+  await babelwire.isConnected();
+});
+
+test('a page that breaks down says so instead of looking alive', async ({ babelwire }) => {
+  await babelwire.open();
+  // What a panic within the page comes to, as the browser tells it.
+  await babelwire.page.evaluate(() => {
+    dispatchEvent(new ErrorEvent('error', { error: new WebAssembly.RuntimeError('unreachable') }));
+  });
+  await expect(babelwire.page.getByRole('alert')).toContainText('This page stopped working');
+  await expect(babelwire.page.getByRole('button', { name: 'Choose text files' })).toBeHidden();
+});

@@ -14,10 +14,6 @@ const LANGUAGES_KEY: &str = "babelwire.languages";
 
 /// Starts the page in the element `app`.
 pub fn start() {
-    yew::set_custom_panic_hook(Box::new(|info| {
-        console_error_panic_hook::hook(info);
-        show_stopped();
-    }));
     let Some(root) = element("app") else {
         return;
     };
@@ -36,20 +32,6 @@ pub fn start() {
 /// The element of that id.
 pub(crate) fn element(id: &str) -> Option<web_sys::Element> {
     web_sys::window()?.document()?.get_element_by_id(id)
-}
-
-/// Shows the panel that index.html keeps for a page that stopped working.
-fn show_stopped() {
-    for (id, hidden) in [("app", true), ("stopped", false)] {
-        if let Some(element) = element(id) {
-            // Neither name is malformed, so neither call fails.
-            let _ = if hidden {
-                element.set_attribute("hidden", "")
-            } else {
-                element.remove_attribute("hidden")
-            };
-        }
-    }
 }
 
 fn preferences() -> Preferences {

@@ -14,6 +14,33 @@ use crate::{paths, tools};
 /// The Cargo profile of the page, in the workspace's `Cargo.toml`.
 const PROFILE: &str = "wasm-release";
 
+/// Has Cargo compile the standard library with the page, for size and with nothing that only says
+/// where and why a panic happened: some 12 KB less for each first visit. A panic ends the page
+/// either way, and boot.js says so.
+///
+/// `build-std`, `panic=immediate-abort` and the two flags are unstable, hence `RUSTC_BOOTSTRAP`.
+/// They are used for the page alone, and only change its size: without the library's source the
+/// page is built all the same.
+fn shrink(command: &mut Command) {
+    if !tools::has_rust_source() {
+        return;
+    }
+    command
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+        .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size")
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            [
+                "-Zunstable-options",
+                "-Cpanic=immediate-abort",
+                "-Zlocation-detail=none",
+                "-Zfmt-debug=none",
+            ]
+            .join("\u{1f}"),
+        );
+}
+
 /// What is in the clone and never part of the page. Everything else counts as an input, so that
 /// nothing is forgotten.
 const NOT_INPUTS: [&str; 20] = [
@@ -77,18 +104,18 @@ pub(crate) fn is_fresh(optimize: Optimize) -> bool {
 
 /// Compiles the page's code, so that [`build`] finds it compiled.
 pub(crate) fn compile() -> Result<()> {
-    run_quietly(
-        "page-compile",
-        tools::cargo_wasm().args([
-            "build",
-            "--package",
-            "babelwire",
-            "--target",
-            tools::WASM,
-            "--profile",
-            PROFILE,
-        ]),
-    )
+    let mut command = tools::cargo_wasm();
+    command.args([
+        "build",
+        "--package",
+        "babelwire",
+        "--target",
+        tools::WASM,
+        "--profile",
+        PROFILE,
+    ]);
+    shrink(&mut command);
+    run_quietly("page-compile", &mut command)
 }
 
 /// Builds the page.
@@ -102,26 +129,26 @@ pub(crate) fn build(optimize: Optimize) -> Result<()> {
     } else {
         "false"
     };
-    run_quietly(
-        "page-trunk",
-        Command::new("trunk")
-            .args([
-                "build",
-                "--cargo-profile",
-                PROFILE,
-                "--release",
-                release,
-                "--dist",
-            ])
-            .arg(dist())
-            .env("PATH", tools::path())
-            .env("CARGO_TARGET_DIR", paths::target_page())
-            // A failure is told by what the compiler says, not by where Trunk was.
-            .env("RUST_BACKTRACE", "0")
-            // Trunk reads it as its own option, and only knows `true` and `false`.
-            .env_remove("NO_COLOR")
-            .current_dir(paths::root()),
-    )?;
+    let mut command = Command::new("trunk");
+    command
+        .args([
+            "build",
+            "--cargo-profile",
+            PROFILE,
+            "--release",
+            release,
+            "--dist",
+        ])
+        .arg(dist())
+        .env("PATH", tools::path())
+        .env("CARGO_TARGET_DIR", paths::target_page())
+        // A failure is told by what the compiler says, not by where Trunk was.
+        .env("RUST_BACKTRACE", "0")
+        // Trunk reads it as its own option, and only knows `true` and `false`.
+        .env_remove("NO_COLOR")
+        .current_dir(paths::root());
+    shrink(&mut command);
+    run_quietly("page-trunk", &mut command)?;
     if on_path("node").is_some() {
         compress()?;
     }
@@ -170,6 +197,7 @@ fn fingerprint(optimize: Optimize) -> Result<String> {
     collect(&root, &root, &mut files)?;
     let mut hasher = DefaultHasher::new();
     optimize.hash(&mut hasher);
+    tools::has_rust_source().hash(&mut hasher);
     output_of(Command::new("rustc").arg("-V").current_dir(&root)).hash(&mut hasher);
     for (name, path) in files {
         name.hash(&mut hasher);

@@ -69,25 +69,32 @@ fn says(program: &str, wanted: &str) -> bool {
         .is_some_and(|text| text.split_whitespace().any(|word| word == wanted))
 }
 
-/// Whether Rust can compile for the browser.
-pub(crate) fn has_wasm_target() -> bool {
+/// A folder of the Rust toolchain, from its root.
+fn in_sysroot(parts: &[&str]) -> Option<PathBuf> {
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    output_of(
+    let root = output_of(
         rustc
             .args(["--print", "sysroot"])
             .current_dir(paths::root()),
-    )
-    .is_some_and(|dir| {
-        Path::new(dir.trim())
-            .join("lib")
-            .join("rustlib")
-            .join(WASM)
-            .join("lib")
-            .is_dir()
-    })
+    )?;
+    let path = parts
+        .iter()
+        .fold(PathBuf::from(root.trim()), |path, part| path.join(part));
+    path.is_dir().then_some(path)
 }
 
-/// Installs Rust's standard library for the browser.
+/// Whether Rust can compile for the browser, and do so at its smallest where it can be taught to.
+pub(crate) fn has_wasm_target() -> bool {
+    in_sysroot(&["lib", "rustlib", WASM, "lib"]).is_some()
+        && (has_rust_source() || on_path("rustup").is_none())
+}
+
+/// Whether the source of Rust's standard library is there, to be compiled for size.
+pub(crate) fn has_rust_source() -> bool {
+    in_sysroot(&["lib", "rustlib", "src", "rust", "library", "std"]).is_some()
+}
+
+/// Installs Rust's standard library for the browser, and its source.
 pub(crate) fn install_wasm_target() -> Result<()> {
     if on_path("rustup").is_none() {
         bail!(
@@ -96,12 +103,19 @@ pub(crate) fn install_wasm_target() -> Result<()> {
              libstd-rust-dev-wasm32`), or Rust from rustup.rs, and try again"
         );
     }
-    run_quietly(
-        "rustup-target",
-        Command::new("rustup")
-            .args(["target", "add", WASM])
-            .current_dir(paths::root()),
-    )
+    let rustup = |arguments: [&str; 3]| {
+        run_quietly(
+            &format!("rustup-{}", arguments[0]),
+            Command::new("rustup")
+                .args(arguments)
+                .current_dir(paths::root()),
+        )
+    };
+    rustup(["target", "add", WASM])?;
+    if let Err(error) = rustup(["component", "add", "rust-src"]) {
+        println!("      without the source of Rust's library the page becomes larger: {error:#}");
+    }
+    Ok(())
 }
 
 /// Whether Trunk is there.

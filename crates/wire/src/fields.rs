@@ -68,8 +68,72 @@ pub fn from_json<T: FromFields>(json: &str) -> Result<T, Misfit> {
     parse(json)?.into_whole()
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn parse(json: &str) -> Result<Fields, Misfit> {
     serde_json::from_str(json).map_err(|_| Misfit("object of JSON"))
+}
+
+/// A browser brings a parser of its own; to bring another one would cost each visitor 5 KB.
+#[cfg(target_arch = "wasm32")]
+fn parse(json: &str) -> Result<Fields, Misfit> {
+    match js_sys::JSON::parse(json).map(|value| browser::value(&value, 0)) {
+        Ok(Value::Fields(fields)) => Ok(fields),
+        _ => Err(Misfit("object of JSON")),
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod browser {
+    use js_sys::{Array, Object};
+    use wasm_bindgen::{JsCast as _, JsValue};
+
+    use super::{Fields, Value};
+
+    /// How deep values may be within each other, as in serde_json: a stack has an end.
+    const DEPTH: usize = 128;
+
+    /// What `JSON.parse` made. What is too deep to be any of this crate's is nothing.
+    pub(super) fn value(js: &JsValue, depth: usize) -> Value {
+        if depth > DEPTH {
+            return Value::Nothing;
+        }
+        if let Some(text) = js.as_string() {
+            Value::Text(text)
+        } else if let Some(number) = js.as_f64() {
+            whole(number)
+        } else if let Some(bool) = js.as_bool() {
+            Value::Bool(bool)
+        } else if let Some(list) = js.dyn_ref::<Array>() {
+            Value::List(list.iter().map(|item| value(&item, depth + 1)).collect())
+        } else if let Some(object) = js.dyn_ref::<Object>() {
+            let mut fields = Vec::new();
+            for entry in Object::entries(object).iter() {
+                let entry: Array = entry.unchecked_into();
+                fields.push((
+                    entry.get(0).as_string().unwrap_or_default(),
+                    value(&entry.get(1), depth + 1),
+                ));
+            }
+            Value::Fields(Fields::new(fields))
+        } else {
+            Value::Nothing
+        }
+    }
+
+    /// A number that counts something: whole, and exact in JavaScript (ECMAScript's
+    /// `Number.MAX_SAFE_INTEGER`).
+    fn whole(number: f64) -> Value {
+        const MOST: f64 = 9_007_199_254_740_991.0;
+        if (0.0..=MOST).contains(&number) && number.trunc() == number {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is whole and within the range"
+            )]
+            return Value::Number(number as u64);
+        }
+        Value::Nothing
+    }
 }
 
 impl Fields {
