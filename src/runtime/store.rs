@@ -54,6 +54,7 @@ impl PartialEq for Store {
 impl Store {
     /// A store that begins with that state and has its effects done by `perform`.
     pub fn new(state: State, perform: impl Fn(&Self, Effect) + 'static) -> Self {
+        babelwire_client::lend_parser();
         let store = Self(Rc::new(Inner {
             state: RefCell::new(state),
             queue: RefCell::default(),

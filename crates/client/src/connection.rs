@@ -70,6 +70,7 @@ impl Client {
     /// `on_event` hears of everything, one event at a time and in order; the first one, of the
     /// dial, before this returns. It may call any method of the client.
     pub fn connect(options: Options, on_event: impl Fn(Event) + 'static) -> Self {
+        crate::lend_parser();
         let driver = Driver::new(options, Rc::new(on_event));
         driver.listen();
         driver.input(|connection| {

@@ -29,6 +29,7 @@
 
 mod browser;
 mod connection;
+mod json;
 mod reconciler;
 pub mod upload;
 
@@ -39,4 +40,5 @@ pub use babelwire_client_core::{
 };
 pub use browser::websocket_url;
 pub use connection::{Client, Options};
+pub use json::lend_parser;
 pub use reconciler::Reconciler;

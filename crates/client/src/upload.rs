@@ -59,6 +59,7 @@ pub fn start_with(
     file: &Blob,
     on_event: impl Fn(UploadState) + 'static,
 ) -> UploadHandle {
+    crate::lend_parser();
     let driver = Rc::new(Driver {
         upload: RefCell::new(Upload::new(config)),
         request,

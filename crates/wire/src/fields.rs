@@ -7,17 +7,23 @@
 //! as no value.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value, as far as the types of this crate need one.
-pub(crate) enum Value {
+pub enum Value {
     /// No value, `null`, or a number that counts nothing: negative, or with a fraction.
     Nothing,
+    /// `true` or `false`.
     Bool(bool),
+    /// A number that counts something.
     Number(u64),
+    /// A string.
     Text(String),
+    /// An array.
     List(Vec<Value>),
+    /// An object.
     Fields(Fields),
 }
 
@@ -68,76 +74,42 @@ pub fn from_json<T: FromFields>(json: &str) -> Result<T, Misfit> {
     parse(json)?.into_whole()
 }
 
-#[cfg(not(target_arch = "wasm32"))]
 fn parse(json: &str) -> Result<Fields, Misfit> {
-    serde_json::from_str(json).map_err(|_| Misfit("object of JSON"))
-}
-
-/// A browser brings a parser of its own; to bring another one would cost each visitor 5 KB.
-#[cfg(target_arch = "wasm32")]
-fn parse(json: &str) -> Result<Fields, Misfit> {
-    match js_sys::JSON::parse(json).map(|value| browser::value(&value, 0)) {
-        Ok(Value::Fields(fields)) => Ok(fields),
+    let value = match PARSER.get() {
+        Some(parser) => parser(json),
+        None => own_parser(json),
+    };
+    match value {
+        Some(Value::Fields(fields)) => Ok(fields),
         _ => Err(Misfit("object of JSON")),
     }
 }
 
+static PARSER: OnceLock<fn(&str) -> Option<Value>> = OnceLock::new();
+
+/// Has all JSON read by the platform's own parser from here on, which answers `None` to what is
+/// not JSON. A second one is not taken.
+///
+/// A browser brings one. To bring another would cost each visitor of a page 6 KB, so on
+/// WebAssembly there is no other: nothing is understood before one is lent.
+pub fn lend_parser(parser: fn(&str) -> Option<Value>) {
+    // The first one stays.
+    let _ = PARSER.set(parser);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn own_parser(json: &str) -> Option<Value> {
+    serde_json::from_str(json).ok()
+}
+
 #[cfg(target_arch = "wasm32")]
-mod browser {
-    use js_sys::{Array, Object};
-    use wasm_bindgen::{JsCast as _, JsValue};
-
-    use super::{Fields, Value};
-
-    /// How deep values may be within each other, as in serde_json: a stack has an end.
-    const DEPTH: usize = 128;
-
-    /// What `JSON.parse` made. What is too deep to be any of this crate's is nothing.
-    pub(super) fn value(js: &JsValue, depth: usize) -> Value {
-        if depth > DEPTH {
-            return Value::Nothing;
-        }
-        if let Some(text) = js.as_string() {
-            Value::Text(text)
-        } else if let Some(number) = js.as_f64() {
-            whole(number)
-        } else if let Some(bool) = js.as_bool() {
-            Value::Bool(bool)
-        } else if let Some(list) = js.dyn_ref::<Array>() {
-            Value::List(list.iter().map(|item| value(&item, depth + 1)).collect())
-        } else if let Some(object) = js.dyn_ref::<Object>() {
-            let mut fields = Vec::new();
-            for entry in Object::entries(object).iter() {
-                let entry: Array = entry.unchecked_into();
-                fields.push((
-                    entry.get(0).as_string().unwrap_or_default(),
-                    value(&entry.get(1), depth + 1),
-                ));
-            }
-            Value::Fields(Fields::new(fields))
-        } else {
-            Value::Nothing
-        }
-    }
-
-    /// A number that counts something: whole, and exact in JavaScript (ECMAScript's
-    /// `Number.MAX_SAFE_INTEGER`).
-    fn whole(number: f64) -> Value {
-        const MOST: f64 = 9_007_199_254_740_991.0;
-        if (0.0..=MOST).contains(&number) && number.trunc() == number {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "it is whole and within the range"
-            )]
-            return Value::Number(number as u64);
-        }
-        Value::Nothing
-    }
+fn own_parser(_: &str) -> Option<Value> {
+    None
 }
 
 impl Fields {
-    const fn new(fields: Vec<(String, Value)>) -> Self {
+    /// The fields of an object, in any order.
+    pub const fn new(fields: Vec<(String, Value)>) -> Self {
         Self {
             fields,
             misfit: None,

@@ -18,6 +18,6 @@ pub mod limits;
 pub mod rest;
 mod translation;
 
-pub use fields::{Fields, FromFields, Misfit, from_json};
+pub use fields::{Fields, FromFields, Misfit, Value, from_json, lend_parser};
 pub use frame::{Action, Frame, GatewayError, Inbound, ObjectEvent, Push};
 pub use translation::{Failure, Segment, Status, Translation};
