@@ -246,7 +246,10 @@ mod tests {
         pairs(directions.iter())
             .into_iter()
             .map(|pair| {
-                let via: String = pair.via.iter().map(|via| format!("{via}>")).collect();
+                let via = pair
+                    .via
+                    .iter()
+                    .fold(String::new(), |all, via| all + via + ">");
                 format!("{}>{via}{}", pair.source, pair.target)
             })
             .collect()

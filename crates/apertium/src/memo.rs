@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use roxmltree::Node;
@@ -66,7 +67,10 @@ impl Memo {
         let dependent = match (program, options.as_slice()) {
             ("lt-proc", ["-z", "-b" | "-g" | "-n"]) => HashSet::new(),
             ("apertium-postchunk", ["-z"]) => {
-                let rules = stage.arguments.iter().find(|word| word.ends_with(".t3x"))?;
+                let rules = stage
+                    .arguments
+                    .iter()
+                    .find(|word| Path::new(word).extension().is_some_and(|end| end == "t3x"))?;
                 dependent_chunks(&fs::read_to_string(rules).ok()?)?
             }
             _ => return None,
@@ -437,11 +441,12 @@ mod tests {
             </section-def-macros>"#,
         );
         for (number, (name, action)) in rules.iter().enumerate() {
-            file.push_str(&format!(
+            let rule = format!(
                 r#"<def-cat n="c{number}"><cat-item name="{name}"/></def-cat>
                 <rule><pattern><pattern-item n="c{number}"/></pattern>
                 <action>{action}</action></rule>"#
-            ));
+            );
+            file.push_str(&rule);
         }
         file.push_str("</postchunk>");
         let mut names: Vec<String> = dependent_chunks(&file)?.into_iter().collect();

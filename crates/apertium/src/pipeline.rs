@@ -286,12 +286,11 @@ impl Remembering {
                     .ok()
                     .and_then(|answer| self.memo.complete(plan, answer));
             }
-            let mut answer = match complete {
-                Some(answer) => answer.into_bytes(),
-                None => {
-                    self.ask(&record, &mut reply).await?;
-                    std::mem::take(&mut reply)
-                }
+            let mut answer = if let Some(answer) = complete {
+                answer.into_bytes()
+            } else {
+                self.ask(&record, &mut reply).await?;
+                std::mem::take(&mut reply)
             };
             answer.push(0);
             sink.write_all(&answer).await?;

@@ -8,6 +8,8 @@
 //! takes a character's meaning away as well, but not every stage minds it everywhere: `lrx-proc`
 //! waits for ever for the rest of the word after `\^[…]`.
 
+use std::fmt::Write as _;
+
 use babelwire_service::text::is_line_end;
 
 /// A text on its way through the engine.
@@ -99,7 +101,8 @@ pub(crate) fn encode(text: &str) -> Encoded {
         match part {
             Part::Words(words) => stream.push_str(words),
             Part::Blank(blank) => {
-                stream.push_str(&format!("[{}]", blanks.len()));
+                // Writing into a String does not fail.
+                let _ = write!(stream, "[{}]", blanks.len());
                 blanks.push(blank.to_owned());
             }
         }
