@@ -75,8 +75,9 @@ impl Steps {
                         .running
                         .iter()
                         .filter(|(_, _, began)| began.elapsed() >= HEARTBEAT / 2)
-                        .map(|(number, _, began)| {
-                            format!("[{number}/{}] {}", self.total, Seconds(began.elapsed()))
+                        .map(|(_, what, began)| {
+                            let what = what.split(',').next().unwrap_or(what);
+                            format!("{what} ({})", Seconds(began.elapsed()))
                         })
                         .collect();
                     if !now.is_empty() {
