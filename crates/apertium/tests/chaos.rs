@@ -15,7 +15,8 @@ use futures::stream::{self, StreamExt as _};
 fn children() -> Vec<u32> {
     let own = std::process::id().to_string();
     fs::read_dir("/proc")
-        .unwrap()
+        .into_iter()
+        .flatten()
         .flatten()
         .filter_map(|entry| {
             let id = entry.file_name().to_str()?.parse().ok()?;
