@@ -1,5 +1,12 @@
 //! The engine as its users see it: with the real Apertium, and with programs that misbehave.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::assigning_clones,
+    reason = "a test that fails is told by a panic"
+)]
+
 mod misbehaviour;
 mod processes;
 mod real;
