@@ -130,7 +130,7 @@ async fn an_engine_that_dies_once_costs_nobody_an_answer() {
     )
     .unwrap();
     let engine = engine(&folder, |options| {
-        options.deadline = Duration::from_secs(10)
+        options.deadline = Duration::from_secs(10);
     });
     let pair = pair("en", "es");
     let texts: Vec<String> = (0..50).map(|n| format!("text {n}")).collect();
