@@ -22,9 +22,18 @@ const MEMO_BYTES: usize = 4 * 1024 * 1024;
 /// A stage's memory, shared by all pipelines of a mode.
 #[derive(Debug)]
 pub(crate) struct Memo {
-    /// The names of chunks whose answers depend on what came before them.
-    dependent: HashSet<String>,
+    kind: Kind,
     known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Looks at one unit at a time, but for the chunks of these names, whose answers depend on
+    /// what came before them.
+    Units { dependent: HashSet<String> },
+    /// Chooses between a unit's translations by what stands around it: what has no choice stays as
+    /// it is.
+    Choice,
 }
 
 #[derive(Debug, Default)]
@@ -64,19 +73,24 @@ impl Memo {
             .filter(|word| word.starts_with('-'))
             .collect();
         let program = stage.program.rsplit('/').next().unwrap_or_default();
-        let dependent = match (program, options.as_slice()) {
-            ("lt-proc", ["-z", "-b" | "-g" | "-n"]) => HashSet::new(),
+        let kind = match (program, options.as_slice()) {
+            ("lrx-proc", ["-z"] | ["-z", "-m"]) => Kind::Choice,
+            ("lt-proc", ["-z", "-b" | "-g" | "-n"]) => Kind::Units {
+                dependent: HashSet::new(),
+            },
             ("apertium-postchunk", ["-z"]) => {
                 let rules = stage
                     .arguments
                     .iter()
                     .find(|word| Path::new(word).extension().is_some_and(|end| end == "t3x"))?;
-                dependent_chunks(&fs::read_to_string(rules).ok()?)?
+                Kind::Units {
+                    dependent: dependent_chunks(&fs::read_to_string(rules).ok()?)?,
+                }
             }
             _ => return None,
         };
         Some(Self {
-            dependent,
+            kind,
             known: Mutex::default(),
         })
     }
@@ -84,6 +98,10 @@ impl Memo {
     /// Answers what is known of a record, and says what is to be asked. None if the record is not
     /// well-formed: then the stage itself must see all of it.
     pub(crate) fn plan(&self, record: &str) -> Option<Plan> {
+        let dependent = match &self.kind {
+            Kind::Units { dependent } => dependent,
+            Kind::Choice => return Plan::without_choice(record),
+        };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.bytes > MEMO_BYTES {
             *known = Known::default();
@@ -103,7 +121,7 @@ impl Memo {
                     continue;
                 }
             };
-            let is_dependent = self.is_dependent(unit);
+            let is_dependent = is_in(dependent, unit);
             if !is_dependent && let Some(answer) = known.answers.get(unit) {
                 text.push_str(answer);
                 continue;
@@ -161,14 +179,43 @@ impl Memo {
         }
         Some(result)
     }
+}
 
-    fn is_dependent(&self, unit: &str) -> bool {
-        if self.dependent.is_empty() {
-            return false;
-        }
-        let name = unit[1..].split(['<', '{', '$']).next().unwrap_or_default();
-        self.dependent.contains(&name.to_lowercase())
+impl Plan {
+    /// The record as it is, if no unit of it has more than one translation.
+    fn without_choice(record: &str) -> Option<Self> {
+        let has_no_choice = tokens(record).all(|token| match token {
+            Some(Token::Unit(unit)) => slashes(unit) <= 1,
+            Some(Token::Blank(_)) => true,
+            None => false,
+        });
+        has_no_choice.then(|| Self {
+            question: String::new(),
+            pieces: vec![Piece::Text(record.into())],
+            asked: Vec::new(),
+        })
     }
+}
+
+/// How many slashes a unit has that are not escaped.
+fn slashes(unit: &str) -> usize {
+    let mut is_escaped = false;
+    unit.bytes()
+        .filter(|byte| {
+            let counts = *byte == b'/' && !is_escaped;
+            is_escaped = *byte == b'\\' && !is_escaped;
+            counts
+        })
+        .count()
+}
+
+/// Whether a chunk's name is one of these.
+fn is_in(names: &HashSet<String>, chunk: &str) -> bool {
+    if names.is_empty() {
+        return false;
+    }
+    let name = chunk[1..].split(['<', '{', '$']).next().unwrap_or_default();
+    names.contains(&name.to_lowercase())
 }
 
 pub(crate) enum Token<'a> {
@@ -363,7 +410,9 @@ mod tests {
 
     fn memo(dependent: &[&str]) -> Memo {
         Memo {
-            dependent: dependent.iter().map(|&name| name.to_owned()).collect(),
+            kind: Kind::Units {
+                dependent: dependent.iter().map(|&name| name.to_owned()).collect(),
+            },
             known: Mutex::default(),
         }
     }
@@ -399,6 +448,19 @@ mod tests {
                 record.replace("^pr<x>{^c$}$", "PR")
             );
         }
+    }
+
+    #[test]
+    fn what_has_no_choice_needs_no_choosing() {
+        let memo = Memo {
+            kind: Kind::Choice,
+            known: Mutex::default(),
+        };
+        let record = r"^a<n>/x<n>$[0]^a\/b<n>/y<n>$ [=1]";
+        let plan = memo.plan(record).unwrap();
+        assert_eq!(plan.question, "");
+        assert_eq!(memo.complete(&plan, "").unwrap(), record);
+        assert!(memo.plan("^a<n>/x<n>/y<n>$").is_none());
     }
 
     #[test]

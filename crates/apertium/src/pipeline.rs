@@ -269,6 +269,7 @@ impl Remembering {
     ) -> io::Result<()> {
         let mut record = Vec::new();
         let mut reply = Vec::new();
+        let mut answers = Vec::new();
         while read_record(&mut self.source, &mut record).await? {
             let planned = std::str::from_utf8(&record)
                 .ok()
@@ -286,24 +287,24 @@ impl Remembering {
                     .ok()
                     .and_then(|answer| self.memo.complete(plan, answer));
             }
-            let mut answer = if let Some(answer) = complete {
-                answer.into_bytes()
+            if let Some(answer) = complete {
+                answers.extend_from_slice(answer.as_bytes());
             } else {
                 self.ask(&record, &mut reply).await?;
-                std::mem::take(&mut reply)
-            };
-            answer.push(0);
-            sink.write_all(&answer).await?;
-            sink.flush().await?;
+                answers.extend_from_slice(&reply);
+            }
+            answers.push(0);
+            let has_more = self.source.buffer().contains(&0);
+            pass_on(&mut answers, has_more, &mut sink).await?;
         }
         Ok(())
     }
 
     async fn ask(&mut self, question: &[u8], reply: &mut Vec<u8>) -> io::Result<()> {
         let to = &mut self.to;
+        let question = [question, &[0]].concat();
         let write = async {
-            to.write_all(question).await?;
-            to.write_all(&[0]).await?;
+            to.write_all(&question).await?;
             to.flush().await
         };
         // Side by side: a long answer may begin before the question's end fits into the pipe.
@@ -314,6 +315,21 @@ impl Remembering {
             Err(io::ErrorKind::UnexpectedEof.into())
         }
     }
+}
+
+/// Writes what is ready, unless there is more to come at once: each write wakes the next stage,
+/// which costs as much as its work on a short record.
+pub(crate) async fn pass_on(
+    ready: &mut Vec<u8>,
+    has_more: bool,
+    sink: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    if has_more && ready.len() < BUFFER_BYTES {
+        return Ok(());
+    }
+    sink.write_all(ready).await?;
+    ready.clear();
+    sink.flush().await
 }
 
 /// Reads a record without its NUL. False at the end.

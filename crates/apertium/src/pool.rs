@@ -17,7 +17,7 @@ use crate::pipeline::{Exit, Pipeline, seal};
 
 /// How many segments may be on their way through one pipeline: so many that each of its dozen
 /// processes has one in hand and one to come.
-pub(crate) const WINDOW: usize = 32;
+pub(crate) const WINDOW: usize = 64;
 
 /// How often a segment may bring down a pipeline that it has for itself.
 const MAX_KILLS: u8 = 2;

@@ -24,7 +24,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
 use crate::memo::{Token, tokens};
 use crate::mode::Stage;
-use crate::pipeline::{BUFFER_BYTES, ends_whole, read_record, start, unpiped};
+use crate::pipeline::{BUFFER_BYTES, ends_whole, pass_on, read_record, start, unpiped};
 
 /// How much may be remembered before it starts again, in bytes.
 const MEMORY_BYTES: usize = 4 * 1024 * 1024;
@@ -81,6 +81,7 @@ impl Vetting {
         mut sink: impl AsyncWrite + Send + Unpin,
     ) -> io::Result<()> {
         let mut record = Vec::new();
+        let mut ready = Vec::new();
         while read_record(&mut self.source, &mut record).await? {
             if !ends_whole(&record) {
                 // Cut off by a death upstream.
@@ -90,10 +91,13 @@ impl Vetting {
                 Ok(record) => self.vet(record).await?,
                 Err(_) => None,
             };
-            let mut vetted = vetted.map_or_else(|| std::mem::take(&mut record), String::into_bytes);
-            vetted.push(0);
-            sink.write_all(&vetted).await?;
-            sink.flush().await?;
+            match &vetted {
+                Some(vetted) => ready.extend_from_slice(vetted.as_bytes()),
+                None => ready.extend_from_slice(&record),
+            }
+            ready.push(0);
+            let has_more = self.source.buffer().contains(&0);
+            pass_on(&mut ready, has_more, &mut sink).await?;
         }
         Ok(())
     }
