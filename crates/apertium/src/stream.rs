@@ -38,7 +38,7 @@ pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
     let mut words_from = 0;
     let mut at = 0;
     while at < text.len() {
-        let length = blank_length(&text[at..]);
+        let length = kept_length(text, at);
         if length == 0 {
             at += text[at..].chars().next().map_or(1, char::len_utf8);
             continue;
@@ -57,6 +57,50 @@ pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
         parts.push(Part::Words(&text[words_from..]));
     }
     parts
+}
+
+/// How many bytes from `at` on are to be kept: blanks, and addresses between them.
+fn kept_length(text: &str, at: usize) -> usize {
+    let begins_word = !text[..at].ends_with(char::is_alphanumeric);
+    let mut length = 0;
+    loop {
+        let rest = &text[at + length..];
+        let more = match blank_length(rest) {
+            0 if begins_word || length > 0 => address_length(rest),
+            blank => blank,
+        };
+        if more == 0 {
+            return length;
+        }
+        length += more;
+    }
+}
+
+/// How many bytes of a URL or a mail address a text begins with. An engine would take its parts
+/// for words.
+fn address_length(text: &str) -> usize {
+    let end = text
+        .find(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"'))
+        .unwrap_or(text.len());
+    let address = text[..end].trim_end_matches(|c: char| !c.is_alphanumeric() && c != '/');
+    let is_name = |name: &str, also: &[u8]| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || also.contains(&byte);
+        !name.is_empty() && name.bytes().all(fits)
+    };
+    let is_url = address
+        .split_once("://")
+        .is_some_and(|(scheme, rest)| is_name(scheme, b"+-.") && !rest.is_empty());
+    let is_host = address
+        .strip_prefix("www.")
+        .is_some_and(|rest| rest.contains('.'));
+    let is_mailbox = address.split_once('@').is_some_and(|(mailbox, host)| {
+        is_name(mailbox, b"._%+-") && is_name(host, b".-") && host.contains('.')
+    });
+    if is_url || is_host || is_mailbox {
+        address.len()
+    } else {
+        0
+    }
 }
 
 /// How many bytes of blank a text begins with.
@@ -218,6 +262,35 @@ mod tests {
         ] {
             assert_eq!(encoded.decode(answer), None, "{answer}");
         }
+    }
+
+    #[test]
+    fn addresses_are_kept_whole() {
+        for address in [
+            "https://fsf.org/a?b=c&d=%20#e",
+            "www.example.org",
+            "someone.else+more@mail.example.org",
+        ] {
+            for text in [
+                format!("Write to <{address}> at once."),
+                format!("See {address}, or ask."),
+                format!("It is at {address}."),
+                address.to_owned(),
+            ] {
+                let kept = parts(&text)
+                    .into_iter()
+                    .any(|part| matches!(part, Part::Blank(blank) if blank.contains(address)));
+                assert!(kept, "{:?}", parts(&text));
+            }
+        }
+        assert_eq!(
+            parts("either/or: mine"),
+            [
+                Part::Words("either"),
+                Part::Blank("/"),
+                Part::Words("or: mine"),
+            ]
+        );
     }
 
     proptest! {
