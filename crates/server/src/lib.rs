@@ -402,9 +402,12 @@ fn app(
             public_url: public_url.clone(),
         },
     );
+    let cors = cors(&options.allow_origins)?;
     let api = uploads::router(objects, Arc::clone(service))
         .merge(rest)
-        .layer(cors(&options.allow_origins)?);
+        .layer(cors.clone());
+    // The guard comes first once more: a preflight must not be answered to whom it keeps out.
+    let live = gateway.router().layer(cors).layer(guard.clone());
     if let Some(ui) = &options.ui
         && !ui.join("index.html").is_file()
     {
@@ -418,7 +421,7 @@ fn app(
         .merge(ui::router(options.ui.clone().map(absolute), public_url))
         .layer(middleware::from_fn_with_state(guard, guarded));
     Ok(gateway
-        .refuse_stray_handshakes(gateway.router().merge(own))
+        .refuse_stray_handshakes(live.merge(own))
         .layer(middleware::from_fn(safe_headers)))
 }
 

@@ -192,9 +192,11 @@ async fn pages_of_others_are_kept_out_of_everything() {
         }
     }
     for path in ["/live", "/live/@connections/abc"] {
-        let request = api.request(Method::GET, path);
-        let response = request.header("host", "evil.example").send().await.unwrap();
-        assert_eq!(response.status(), 403, "{path}");
+        for method in [Method::GET, Method::OPTIONS] {
+            let request = api.request(method, path);
+            let response = request.header("host", "evil.example").send().await.unwrap();
+            assert_eq!(response.status(), 403, "{path}");
+        }
     }
     let own = api
         .request(Method::GET, "/api/health")
@@ -217,6 +219,7 @@ async fn a_configured_origin_and_host_may_do_everything() {
             ("/api/translations", "POST"),
             ("/api/translations/x", "DELETE"),
             ("/api/objects/sources/a/b", "PUT"),
+            ("/live/@connections/x", "DELETE"),
         ] {
             let preflight = api
                 .request(Method::OPTIONS, path)
