@@ -186,7 +186,12 @@ impl Driver {
             Err(error) => self.upload.borrow_mut().handle_error(
                 browser::now(),
                 attempt,
-                UploadError::Impossible(browser::thrown(&error)),
+                // Browsers word it as they like, and not all of them say what they refused.
+                UploadError::Impossible(format!(
+                    "the browser refuses this {} request: {}",
+                    self.request.method,
+                    browser::thrown(&error).trim_end_matches('.')
+                )),
                 browser::jitter(),
             ),
         }
