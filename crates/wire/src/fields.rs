@@ -116,6 +116,19 @@ impl Fields {
         }
     }
 
+    /// The fields of a JSON object, for who wants to look at some before deciding what it is.
+    pub fn parse(json: &str) -> Result<Self, Misfit> {
+        parse(json)
+    }
+
+    /// The text in the field of that name, if there is such a field and it is a text.
+    pub fn get_text(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find_map(|(field, value)| match value {
+            Value::Text(text) if field == name => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// The type that these are the fields of.
     pub(crate) fn into_whole<T: FromFields>(mut self) -> Result<T, Misfit> {
         let whole = T::from_fields(&mut self);
@@ -131,7 +144,7 @@ impl Fields {
     }
 
     /// Whether there is a field of that name.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|(field, _)| field == name)
     }
 

@@ -4,7 +4,7 @@
 
 use babelwire_wire::rest::{Created, Languages, Listing};
 use babelwire_wire::{
-    Action, Failure, Frame, Inbound, ObjectEvent, Push, Segment, Status, Translation,
+    Action, Failure, Fields, Frame, Inbound, ObjectEvent, Push, Segment, Status, Translation,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -152,6 +152,24 @@ fn bodies_read_as_they_are_documented() {
         "translations": [snapshot], "removed": ["t0"], "next": null, "cursor": "c"}))
     .unwrap();
     assert_eq!((listing.translations.len(), listing.next), (1, None));
+}
+
+#[test]
+fn a_field_can_be_looked_at_before_the_whole_is_understood() {
+    let fields =
+        Fields::parse(r#"{"deep":{"data":"no"},"number":7,"data":"a\u00e9","none":null}"#).unwrap();
+    assert_eq!(fields.get_text("data"), Some("aé"));
+    for (name, there) in [
+        ("number", true),
+        ("deep", true),
+        ("none", true),
+        ("no", false),
+    ] {
+        assert_eq!((fields.get_text(name), fields.has(name)), (None, there));
+    }
+    for text in ["", "7", "[]", r#""data""#, r#"{"data":"x""#] {
+        assert!(Fields::parse(text).is_err(), "{text}");
+    }
 }
 
 fn status() -> impl Strategy<Value = Status> {
