@@ -13,6 +13,16 @@ pub struct ReconcileConfig {
     pub backoff: Backoff,
     /// How long an answer may take before the question is asked again. By default 30 s.
     pub timeout: Duration,
+    /// How long there may be no news while some are expected ([`Reconcile::set_expecting`]) before
+    /// the backend is asked. By default 20 s.
+    pub silence: Duration,
+    /// How old the last answer may get while news are expected, even if there are some: the news
+    /// of one job must not hide that those of another were lost. By default 60 s.
+    pub expecting_every: Duration,
+    /// How old the last answer may get while nothing is expected. A push can be lost on a socket
+    /// that stays open, and what nobody expects (a removal, something new) is then missed until
+    /// the next question. By default `None`: until the next socket opens, or somebody asks.
+    pub idle_every: Option<Duration>,
 }
 
 impl Default for ReconcileConfig {
@@ -20,6 +30,9 @@ impl Default for ReconcileConfig {
         Self {
             backoff: Backoff::default(),
             timeout: Duration::from_secs(30),
+            silence: Duration::from_secs(20),
+            expecting_every: Duration::from_secs(60),
+            idle_every: None,
         }
     }
 }
@@ -82,10 +95,12 @@ pub enum ReconcileState {
 enum Timer {
     Answer,
     Retry,
+    /// Runs while nothing is under way: it is time to ask, although nobody did.
+    Watch,
 }
 
 impl Timer {
-    const COUNT: usize = 2;
+    const COUNT: usize = 3;
 }
 
 impl From<Timer> for usize {
@@ -94,12 +109,22 @@ impl From<Timer> for usize {
     }
 }
 
-/// The state machine that catches up with the backend: on every open socket, and whenever else
-/// [`Reconcile::request`] is called.
+/// The state machine that catches up with the backend: on every open socket, whenever else
+/// [`Reconcile::request`] is called, and when news that are expected do not come.
 ///
 /// One question is under way at a time. A request that comes meanwhile is answered by a second
 /// question after it, because the answer under way may have been written before whatever the
 /// request is about.
+///
+/// # Everything
+///
+/// The answer to a question without a cursor names all that exists and nothing that was removed,
+/// so whoever takes it in has more to do than to add what it names:
+///
+/// - what was known when the question was asked, and is not in the answer, was removed;
+/// - a push, while the question is under way, of something unknown may be of something that was
+///   created after the answer was written, or removed before: leave it, and call
+///   [`Reconcile::request`]. The next answer, from the cursor of this one on, tells.
 #[derive(Debug)]
 pub struct Reconcile {
     config: ReconcileConfig,
@@ -108,6 +133,11 @@ pub struct Reconcile {
     last: FetchId,
     /// Failures since the last answer.
     failures: u32,
+    expecting: bool,
+    /// When there was news last, or reason to wait for some.
+    heard: Instant,
+    /// When there was an answer last, or reason to wait for one; `None` before.
+    checked: Option<Instant>,
     timers: Timers<{ Timer::COUNT }>,
     fetches: VecDeque<Fetch>,
 }
@@ -122,6 +152,9 @@ impl Reconcile {
             cursor,
             last: FetchId::default(),
             failures: 0,
+            expecting: false,
+            heard: Instant::default(),
+            checked: None,
             timers: Timers::new(),
             fetches: VecDeque::new(),
         }
@@ -146,6 +179,24 @@ impl Reconcile {
         }
     }
 
+    /// Whether news are expected from here on: a job is running somewhere. While they are, the
+    /// backend is asked after every [`ReconcileConfig::silence`] without any, and every
+    /// [`ReconcileConfig::expecting_every`] in any case.
+    pub fn set_expecting(&mut self, now: Instant, expecting: bool) {
+        if expecting && !self.expecting {
+            self.heard = now;
+            self.checked = Some(now);
+        }
+        self.expecting = expecting;
+        self.watch();
+    }
+
+    /// There was news, so there is no silence: a push that said what was not known before.
+    pub fn handle_news(&mut self, now: Instant) {
+        self.heard = now;
+        self.watch();
+    }
+
     /// The answer has been read and taken in, up to `cursor`.
     pub fn handle_answer(&mut self, now: Instant, id: FetchId, cursor: String) {
         let ReconcileState::Asking { dirty } = self.state else {
@@ -156,11 +207,14 @@ impl Reconcile {
         }
         self.cursor = Some(cursor);
         self.failures = 0;
+        self.heard = now;
+        self.checked = Some(now);
         self.timers.stop_all();
         if dirty {
             self.ask(now);
         } else {
             self.state = ReconcileState::Idle;
+            self.watch();
         }
     }
 
@@ -176,7 +230,7 @@ impl Reconcile {
         if self.timers.fired(Timer::Answer, now) {
             let why = format!("no answer within {} s", self.config.timeout.as_secs());
             self.fail(now, FetchError::Unavailable(why), jitter);
-        } else if self.timers.fired(Timer::Retry, now) {
+        } else if self.timers.fired(Timer::Retry, now) || self.timers.fired(Timer::Watch, now) {
             self.ask(now);
         }
     }
@@ -189,6 +243,24 @@ impl Reconcile {
     /// When to call [`Reconcile::handle_timeout`] next, if at all.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// Sets the time to ask although nobody did. A question that is under way, or waited for, has
+    /// its own timers.
+    fn watch(&mut self) {
+        if self.state != ReconcileState::Idle {
+            return;
+        }
+        let checked = |every| self.checked.map(|checked| checked + every);
+        let until = if self.expecting {
+            checked(self.config.expecting_every).min(Some(self.heard + self.config.silence))
+        } else {
+            self.config.idle_every.and_then(checked)
+        };
+        self.timers.stop_all();
+        if let Some(until) = until {
+            self.timers.set(Timer::Watch, until);
+        }
     }
 
     fn ask(&mut self, now: Instant) {
@@ -242,6 +314,82 @@ mod tests {
 
     fn unavailable() -> FetchError {
         FetchError::Unavailable("502".to_owned())
+    }
+
+    #[test]
+    fn a_job_that_falls_silent_is_asked_about_after_every_silence() {
+        let mut reconcile = reconcile();
+        reconcile.set_expecting(at(1_000), true);
+        for silence in 1..=3 {
+            let due = at(1_000 + silence * 20_000);
+            assert_eq!(reconcile.poll_timeout(), Some(due));
+            reconcile.handle_timeout(due, EVEN);
+            let fetch = asked(&mut reconcile);
+            reconcile.handle_answer(due, fetch.id, "c".to_owned());
+        }
+        reconcile.set_expecting(at(62_000), false);
+        assert_eq!(reconcile.poll_timeout(), None);
+    }
+
+    #[test]
+    fn news_put_the_question_off_but_not_for_ever() {
+        let mut reconcile = reconcile();
+        reconcile.set_expecting(at(0), true);
+        for second in 1..60 {
+            reconcile.handle_news(at(second * 1_000));
+            reconcile.handle_timeout(at(second * 1_000), EVEN);
+            assert_eq!(reconcile.poll_fetch(), None);
+        }
+        assert_eq!(reconcile.poll_timeout(), Some(at(60_000)));
+        reconcile.handle_timeout(at(60_000), EVEN);
+        let fetch = asked(&mut reconcile);
+        reconcile.handle_answer(at(60_100), fetch.id, "c".to_owned());
+        assert_eq!(reconcile.poll_timeout(), Some(at(80_100)));
+    }
+
+    #[test]
+    fn to_expect_what_was_expected_already_does_not_put_the_question_off() {
+        let mut reconcile = reconcile();
+        for second in 0..20 {
+            reconcile.set_expecting(at(second * 1_000), true);
+        }
+        assert_eq!(reconcile.poll_timeout(), Some(at(20_000)));
+    }
+
+    #[test]
+    fn a_silence_while_a_question_is_under_way_or_waited_for_asks_no_second_one() {
+        let mut reconcile = reconcile();
+        reconcile.set_expecting(at(0), true);
+        reconcile.request(at(19_000));
+        let first = asked(&mut reconcile);
+        reconcile.handle_news(at(19_500));
+        reconcile.set_expecting(at(19_500), true);
+        reconcile.handle_timeout(at(40_000), EVEN);
+        assert_eq!(reconcile.poll_fetch(), None);
+        assert_eq!(reconcile.poll_timeout(), Some(at(49_000)), "the answer's");
+        reconcile.handle_failure(at(41_000), first.id, unavailable(), EVEN);
+        reconcile.handle_news(at(41_100));
+        assert_eq!(reconcile.poll_timeout(), Some(at(41_500)), "the retry's");
+    }
+
+    #[test]
+    fn a_page_that_expects_nothing_asks_now_and_then_if_it_is_told_to() {
+        let mut reconcile = Reconcile::new(
+            ReconcileConfig {
+                idle_every: Some(Duration::from_secs(300)),
+                ..ReconcileConfig::default()
+            },
+            None,
+        );
+        reconcile.handle_news(at(0));
+        assert_eq!(reconcile.poll_timeout(), None, "nobody has asked yet");
+        reconcile.request(at(1_000));
+        let fetch = asked(&mut reconcile);
+        reconcile.handle_answer(at(2_000), fetch.id, "c".to_owned());
+        reconcile.handle_news(at(200_000));
+        assert_eq!(reconcile.poll_timeout(), Some(at(302_000)));
+        reconcile.handle_timeout(at(302_000), EVEN);
+        asked(&mut reconcile);
     }
 
     #[test]
