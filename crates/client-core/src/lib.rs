@@ -6,6 +6,9 @@
 //! - [`Connection`]: one socket at a time, dialled again with full jitter for as long as somebody
 //!   wants it, with an outbox for what is sent meanwhile;
 //! - [`Reconcile`]: asks the backend what changed, after every open and until it is answered;
+//! - [`Revisions`] and [`Sequencers`]: what is news, and what came twice or late;
+//! - [`Calls`]: requests over the socket and their answers;
+//! - [`Leases`]: who uses a connection that many share;
 //! - [`Upload`]: one file on its way to the object store.
 //!
 //! Every input takes the time, and a random number where a delay may be drawn, so a test decides
@@ -23,15 +26,24 @@
 //! assert_eq!(connection.state(), State::Open { generation });
 //! ```
 
+mod calls;
 mod close;
 mod connection;
+mod leases;
+mod newest;
 mod outbox;
 mod reconcile;
 mod time;
 mod upload;
 
+pub use calls::{
+    Call, CallError, CallId, CallOptions, Calls, CallsConfig, CorrelationError, Outcome,
+    with_correlation,
+};
 pub use close::{AfterClose, Closed, after_close, meaning};
 pub use connection::{Cause, Config, Connection, Continuity, Event, Generation, Output, State};
+pub use leases::{LeaseOutput, Leases};
+pub use newest::{Revisions, Sequencers};
 pub use outbox::{OutboxLimits, Rejection, SendOutcome};
 pub use reconcile::{Fetch, FetchError, FetchId, Reconcile, ReconcileConfig, ReconcileState};
 pub use time::{Backoff, Instant, Jitter};

@@ -6,8 +6,10 @@
     reason = "in a test, a panic is how to say that something is wrong"
 )]
 
+mod calls;
 mod connection;
 mod fleet;
+mod leases;
 mod properties;
 mod upload;
 mod world;
