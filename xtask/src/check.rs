@@ -16,7 +16,7 @@ use crate::{page, paths, test, tools};
 const PAGE_BUDGET: u64 = 90_000;
 
 /// Who may depend on whom, tests aside. Arrows point down only.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("babelwire-wire", &[]),
     ("babelwire-client-core", &["babelwire-wire"]),
     (
@@ -30,6 +30,10 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "babelwire-client-core",
             "babelwire-wire",
         ],
+    ),
+    (
+        "babelwire-testkit",
+        &["babelwire-client-core", "babelwire-wire"],
     ),
     ("babelwire-gateway", &[]),
     ("babelwire-service", &["babelwire-wire"]),

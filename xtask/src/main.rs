@@ -63,7 +63,7 @@ missing is installed first.
 
   native   cargo test of the whole workspace
   peers    the gateway against clients that nobody here wrote: websockets, boto3, wscat
-  wasm     the page and its library in headless Chromium
+  wasm     the page and its library in headless Chromium, then in Firefox
   e2e      the page in Chromium against the real server with real Apertium
 
 ARGUMENTS go to the runner, such as `cargo xtask test e2e -- --grep keyboard`.";

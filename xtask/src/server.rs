@@ -76,6 +76,8 @@ pub(crate) fn expect_free(port: u16) -> Result<()> {
 pub(crate) struct Server {
     /// The process.
     pub(crate) process: Running,
+    /// Where it listens on 127.0.0.1.
+    pub(crate) port: u16,
 }
 
 impl Server {
@@ -112,7 +114,7 @@ impl Server {
                 bail!("the server ended before it was ready ({status})\n{said}");
             }
             if get(port, "/api/health").is_ok_and(|(status, _)| status == 200) {
-                return Ok(Self { process });
+                return Ok(Self { process, port });
             }
             if began.elapsed() > START_LIMIT {
                 let said = log

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -20,7 +20,7 @@ use crate::{debian, paths, tools};
 pub(crate) enum Suite {
     /// Everything that runs without a browser: `cargo test`.
     Native,
-    /// wasm-bindgen-test in headless Chromium.
+    /// wasm-bindgen-test in headless browsers, one engine after the other.
     Wasm,
     /// The gateway against clients that nobody here wrote.
     Peers,
@@ -42,12 +42,40 @@ impl Suite {
         }
     }
 
-    fn run(self, more: &[OsString]) -> Result<Tally> {
+    fn run(self, more: &[OsString]) -> Vec<Part> {
+        let alone = |run: fn(&[OsString]) -> Result<Tally>| {
+            vec![Part::of(self.name().to_owned(), || run(more))]
+        };
         match self {
-            Self::Native => native(more),
+            Self::Native => alone(native),
             Self::Wasm => wasm(more),
-            Self::Peers => peers(more),
-            Self::E2e => e2e(more),
+            Self::Peers => alone(peers),
+            Self::E2e => alone(e2e),
+        }
+    }
+}
+
+/// A line of the summary.
+struct Part {
+    name: String,
+    tally: Tally,
+    took: Duration,
+}
+
+impl Part {
+    /// Does `work`; what could not run counts as a failure.
+    fn of(name: String, work: impl FnOnce() -> Result<Tally>) -> Self {
+        let began = Instant::now();
+        let tally = work().unwrap_or_else(|error| {
+            if !process::is_stopping() {
+                println!("\nThe tests of {name} could not run. {error:#}");
+            }
+            Tally::BROKEN
+        });
+        Self {
+            name,
+            tally,
+            took: began.elapsed(),
         }
     }
 }
@@ -55,27 +83,27 @@ impl Suite {
 /// Runs `suites`, with `more` arguments for their runners, and prints the closing line. The
 /// answer is the exit code.
 pub(crate) fn run(suites: &[Suite], more: &[OsString]) -> u8 {
-    let mut total = Tally::default();
-    let mut lines = Vec::new();
+    let mut parts = Vec::new();
     for suite in suites {
-        let began = Instant::now();
         println!("\n──── {} ────", suite.name());
-        let tally = suite.run(more).unwrap_or_else(|error| {
-            println!("\nThe {} tests could not run. {error:#}", suite.name());
-            Tally::BROKEN
-        });
+        parts.extend(suite.run(more));
         if process::is_stopping() {
             return 1;
         }
-        total += tally;
-        lines.push(format!(
-            "{:<8}{tally}  ({})",
-            suite.name(),
-            Seconds(began.elapsed())
-        ));
     }
-    println!("\n{}\n", lines.join("\n"));
-    println!("{total}");
+    let mut total = Tally::default();
+    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
+    println!();
+    for part in parts {
+        println!(
+            "{:<width$}  {}  ({})",
+            part.name,
+            part.tally,
+            Seconds(part.took)
+        );
+        total += part.tally;
+    }
+    println!("\n{total}");
     u8::from(total.failed > 0)
 }
 
@@ -93,16 +121,87 @@ fn native(more: &[OsString]) -> Result<Tally> {
 /// A step of preparing, and what it is called.
 type Work = (&'static str, fn() -> Result<()>);
 
-/// Installs what tests in a browser need.
-fn prepare_browser() -> Result<()> {
-    let needs_chromium = tools::chromium().is_none();
-    let needs_driver = tools::chromedriver().is_none();
-    let mut work: Vec<Work> = Vec::new();
-    if needs_chromium || needs_driver {
-        work.push(("Installing Chromium and its driver", || {
-            debian::install(&["chromium", "chromium-driver"])
-        }));
+/// A browser, by what draws its pages and runs their code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Chromium,
+    Firefox,
+}
+
+impl Engine {
+    const ALL: [Self; 2] = [Self::Chromium, Self::Firefox];
+
+    /// The variables by which the test runner is told of a program that drives a browser.
+    const DRIVER_VARIABLES: [&str; 8] = [
+        "CHROMEDRIVER",
+        "CHROMEDRIVER_REMOTE",
+        "GECKODRIVER",
+        "GECKODRIVER_REMOTE",
+        "MSEDGEDRIVER",
+        "MSEDGEDRIVER_REMOTE",
+        "SAFARIDRIVER",
+        "SAFARIDRIVER_REMOTE",
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "Chromium",
+            Self::Firefox => "Firefox",
+        }
     }
+
+    /// Installs this browser and its driver.
+    fn prepare(self) -> Result<()> {
+        let mut work: Vec<Work> = Vec::new();
+        match self {
+            Self::Chromium => {
+                if tools::chromium().is_none() || tools::chromedriver().is_none() {
+                    work.push(("Installing Chromium and its driver", || {
+                        debian::install(&["chromium", "chromium-driver"])
+                    }));
+                }
+            }
+            Self::Firefox => {
+                if tools::firefox().is_none() {
+                    work.push(("Installing Firefox", || debian::install(&["firefox-esr"])));
+                }
+                if tools::geckodriver().is_none() {
+                    work.push((
+                        "Installing geckodriver, which drives Firefox",
+                        tools::install_geckodriver,
+                    ));
+                }
+            }
+        }
+        in_steps(work)
+    }
+
+    /// Tells the test runner to use this browser, and no other that the environment may name.
+    fn choose(self, command: &mut Command) -> Result<()> {
+        for name in Self::DRIVER_VARIABLES {
+            command.env_remove(name);
+        }
+        match self {
+            Self::Chromium => {
+                let driver = tools::chromedriver().context("chromedriver is not on PATH")?;
+                command.env("CHROMEDRIVER", driver);
+            }
+            Self::Firefox => {
+                let driver = tools::geckodriver().context("there is no geckodriver")?;
+                let browser = tools::firefox().context("there is no Firefox")?;
+                command.env("GECKODRIVER", driver).env(
+                    "GECKODRIVER_ARGS",
+                    format!("--binary '{}'", browser.display()),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Installs what compiles tests for a browser and runs them there.
+fn prepare_wasm() -> Result<()> {
+    let mut work: Vec<Work> = Vec::new();
     if !tools::has_wasm_target() {
         work.push((
             "Installing Rust's standard library for the browser",
@@ -128,32 +227,66 @@ fn in_steps(work: Vec<Work>) -> Result<()> {
     })
 }
 
-fn wasm(more: &[OsString]) -> Result<Tally> {
-    prepare_browser()?;
-    let driver = tools::chromedriver().context("chromedriver is not on PATH")?;
-    let binary = server::build(Profile::Dev)?;
-    let data = scratch("wasm-data")?;
-    // The addresses are compiled into the tests: the same ones again save compiling them again.
-    let (port, test_page) = (server::preferably(18_091)?, server::preferably(18_092)?);
-    let test_page = format!("127.0.0.1:{test_page}");
-    let server = Server::start(
-        &binary,
-        port,
-        [
-            OsString::from("--data"),
-            data.clone().into_os_string(),
-            "--translator".into(),
-            "pseudo".into(),
-            "--allow-origin".into(),
-            format!("http://{test_page}").into(),
-        ],
-        Some("wasm-server"),
-    )?;
-    let mut total = Tally::default();
-    for package in ["babelwire-client", "babelwire"] {
-        let mut tally = Tally::default();
-        let status = run_watched(
-            tools::cargo_wasm()
+fn wasm(more: &[OsString]) -> Vec<Part> {
+    let name = |engine: Engine| format!("wasm ({})", engine.name());
+    let world = match prepare_wasm().and_then(|()| World::start()) {
+        Ok(world) => world,
+        Err(error) => return vec![Part::of("wasm".to_owned(), || Err(error))],
+    };
+    let mut parts = Vec::new();
+    for engine in Engine::ALL {
+        parts.push(Part::of(name(engine), || world.run_in(engine, more)));
+        if process::is_stopping() {
+            break;
+        }
+    }
+    parts
+}
+
+/// What the tests in a browser talk to.
+struct World {
+    /// Where the test runner serves the page, without a scheme.
+    page: String,
+    server: Server,
+    /// Dropped behind the server, which writes there until its end.
+    _data: Scratch,
+}
+
+impl World {
+    fn start() -> Result<Self> {
+        let binary = server::build(Profile::Dev)?;
+        let data = Scratch(scratch("wasm-data")?);
+        // The addresses are compiled into the tests: the same ones again save compiling them
+        // again.
+        let (port, page) = (server::preferably(18_091)?, server::preferably(18_092)?);
+        let page = format!("127.0.0.1:{page}");
+        let server = Server::start(
+            &binary,
+            port,
+            [
+                OsString::from("--data"),
+                data.0.clone().into_os_string(),
+                "--translator".into(),
+                "pseudo".into(),
+                "--allow-origin".into(),
+                format!("http://{page}").into(),
+            ],
+            Some("wasm-server"),
+        )?;
+        Ok(Self {
+            page,
+            server,
+            _data: data,
+        })
+    }
+
+    fn run_in(&self, engine: Engine, more: &[OsString]) -> Result<Tally> {
+        engine.prepare()?;
+        let server = self.server.port;
+        let mut total = Tally::default();
+        for package in ["babelwire-client", "babelwire"] {
+            let mut command = tools::cargo_wasm();
+            command
                 .args(["test", "--tests", "--no-fail-fast", "--target", tools::WASM])
                 .args(["--package", package])
                 .args(more)
@@ -161,19 +294,31 @@ fn wasm(more: &[OsString]) -> Result<Tally> {
                     "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
                     "wasm-bindgen-test-runner",
                 )
-                .env("CHROMEDRIVER", &driver)
-                .env("WASM_BINDGEN_TEST_ADDRESS", &test_page)
+                .env("WASM_BINDGEN_TEST_ADDRESS", &self.page)
+                .env(
+                    "WASM_BINDGEN_TEST_WEBDRIVER_JSON",
+                    paths::root().join("webdriver.json"),
+                )
                 // Seconds for all tests of a package together; 20 unless told otherwise.
                 .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
-                .env("BABELWIRE_TEST_WS", format!("ws://127.0.0.1:{port}/live"))
-                .env("BABELWIRE_TEST_HTTP", format!("http://127.0.0.1:{port}")),
-            |line| tally += Tally::of_libtest_line(line),
-        )?;
-        total += tally.with_exit(status.success());
+                .env("BABELWIRE_TEST_WS", format!("ws://127.0.0.1:{server}/live"))
+                .env("BABELWIRE_TEST_HTTP", format!("http://127.0.0.1:{server}"));
+            engine.choose(&mut command)?;
+            let mut tally = Tally::default();
+            let status = run_watched(&mut command, |line| tally += Tally::of_libtest_line(line))?;
+            total += tally.with_exit(status.success());
+        }
+        Ok(total)
     }
-    drop(server);
-    let _left = fs::remove_dir_all(data);
-    Ok(total)
+}
+
+/// A directory of a run, removed with it.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _left = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn peers(more: &[OsString]) -> Result<Tally> {

@@ -18,6 +18,9 @@ const TRUNK: &str = "0.21.14";
 /// The version of Binaryen, whose `wasm-opt` makes the page smaller.
 const BINARYEN: &str = "132.0.0";
 
+/// The version of geckodriver that is installed where there is none.
+const GECKODRIVER: &str = "0.37.1";
+
 /// What Rust calls the page's platform.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
@@ -280,4 +283,29 @@ pub(crate) fn chromedriver() -> Option<PathBuf> {
     env::var_os("CHROMEDRIVER")
         .map(PathBuf::from)
         .or_else(|| on_path("chromedriver"))
+}
+
+/// A Firefox. `FIREFOX` names another.
+pub(crate) fn firefox() -> Option<PathBuf> {
+    env::var_os("FIREFOX")
+        .map(PathBuf::from)
+        .or_else(|| ["firefox-esr", "firefox"].into_iter().find_map(on_path))
+}
+
+/// The program that drives it. `GECKODRIVER` names another.
+pub(crate) fn geckodriver() -> Option<PathBuf> {
+    env::var_os("GECKODRIVER")
+        .map(PathBuf::from)
+        .or_else(|| on_path("geckodriver"))
+        .or_else(|| {
+            let ours = paths::tools()
+                .join("bin")
+                .join(format!("geckodriver{}", env::consts::EXE_SUFFIX));
+            ours.is_file().then_some(ours)
+        })
+}
+
+/// Installs geckodriver, which Debian has no package of.
+pub(crate) fn install_geckodriver() -> Result<()> {
+    install_tool("geckodriver", GECKODRIVER, &["--locked"])
 }
