@@ -1,0 +1,513 @@
+//! The fake gateway as a state machine, without sockets and without a clock: one set of rules for
+//! real connections and for those on virtual time.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Dice, Frame,
+    rules::{Action, Direction, Request, Rule, RuleError, RuleId, Rules, Subject, check_close},
+    seen::{Dial, DialState, End, FRAMES_KEPT, Seen, SeenFrame},
+};
+
+/// Largest frame that API Gateway takes from a client, in bytes of its payload
+/// ([quota](https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html):
+/// "WebSocket frame size", 32 KB).
+pub(crate) const FRAME_LIMIT: usize = 32 * 1024;
+
+/// No code: what [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5) calls a close
+/// frame without one.
+pub(crate) const NO_CODE: u16 = 1005;
+
+/// Who answers the clients' frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// The gateway itself, as a small backend of the contract.
+    Own,
+    /// Another gateway, to which frames are passed on.
+    Upstream,
+}
+
+/// What the driver has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Answer the dial with 101, and report [`FakeCore::opened`].
+    Accept,
+    /// Answer the dial with this status.
+    Refuse { status: u16 },
+    /// Send a frame to the client.
+    Send(Frame),
+    /// Pass a frame on to the backend behind the gateway.
+    PassOn(Frame),
+    /// Begin the closing handshake; code 1005 stands for a close frame without one.
+    Close { code: u16, reason: String },
+    /// End the TCP connection, whatever its state.
+    Cut,
+    /// Let nothing through any more.
+    Silence,
+}
+
+#[derive(Debug)]
+struct Link {
+    /// What a rule for its dial wants once it is open.
+    when_open: Option<Action>,
+    /// The frame that is held back, by direction.
+    held: BTreeMap<Direction, Frame>,
+}
+
+#[derive(Debug)]
+enum Due {
+    Accept,
+    Arrive(Direction, Frame),
+    AgeOver,
+}
+
+/// The state machine: dials and frames in, orders out.
+#[derive(Debug)]
+pub(crate) struct FakeCore {
+    backend: Backend,
+    rules: Rules,
+    dice: Dice,
+    seen: Seen,
+    links: BTreeMap<u64, Link>,
+    /// By time, and in the order of scheduling within the same moment.
+    agenda: BTreeMap<(Duration, u64), (u64, Due)>,
+    scheduled: u64,
+    orders: VecDeque<(u64, Order)>,
+}
+
+impl FakeCore {
+    pub(crate) const fn new(backend: Backend, seed: u64) -> Self {
+        Self {
+            backend,
+            rules: Rules::new(),
+            dice: Dice::new(seed),
+            seen: Seen {
+                dials: Vec::new(),
+                frames: VecDeque::new(),
+                from_client: 0,
+                to_client: 0,
+                applied: BTreeMap::new(),
+            },
+            links: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            scheduled: 0,
+            orders: VecDeque::new(),
+        }
+    }
+
+    pub(crate) const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    pub(crate) const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub(crate) fn add_rule(&mut self, rule: Rule) -> Result<RuleId, RuleError> {
+        self.rules.add(rule)
+    }
+
+    pub(crate) fn remove_rule(&mut self, id: RuleId) -> bool {
+        self.rules.remove(id)
+    }
+
+    pub(crate) fn clear_rules(&mut self) {
+        self.rules.clear();
+    }
+
+    /// The next thing to do, and for which connection.
+    pub(crate) fn poll_order(&mut self) -> Option<(u64, Order)> {
+        self.orders.pop_front()
+    }
+
+    /// When to call [`FakeCore::timeout`] next.
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        self.agenda.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// A client dials; the answer is the connection's number.
+    pub(crate) fn dial(&mut self, now: Duration, request: Request) -> u64 {
+        let number = self.seen.dials.len() as u64 + 1;
+        let subject = Subject::Dial {
+            connection: number,
+            request: &request,
+        };
+        let action = self.rules.judge(&subject, &mut self.dice);
+        self.note_applied();
+        let connection_id = self.new_id();
+        self.seen.dials.push(Dial {
+            number,
+            connection_id,
+            at: now,
+            request,
+            action: action.clone(),
+            state: DialState::Dialling,
+            end: None,
+        });
+        self.links.insert(
+            number,
+            Link {
+                when_open: None,
+                held: BTreeMap::new(),
+            },
+        );
+        match action {
+            Some(Action::Refuse(status)) => {
+                self.order(number, Order::Refuse { status });
+                self.end(number, End::Refused { status });
+            }
+            Some(Action::Delay(delay)) => self.schedule(now, delay, number, Due::Accept),
+            Some(Action::Drop) => {}
+            Some(Action::Cut) => {
+                self.cut(number);
+            }
+            when_open => {
+                if let Some(link) = self.links.get_mut(&number) {
+                    link.when_open = when_open;
+                }
+                self.order(number, Order::Accept);
+            }
+        }
+        number
+    }
+
+    /// What stands behind the gateway refused the dial, or could not be reached.
+    pub(crate) fn refused_behind(&mut self, number: u64, status: u16) {
+        self.end(number, End::Refused { status });
+    }
+
+    /// The dial was answered with 101.
+    pub(crate) fn opened(&mut self, now: Duration, number: u64) {
+        if self.state(number) != Some(DialState::Dialling) {
+            return;
+        }
+        self.set_state(number, DialState::Open);
+        let when_open = self
+            .links
+            .get_mut(&number)
+            .and_then(|link| link.when_open.take());
+        if let Some(action) = when_open {
+            self.act(now, number, &action);
+        }
+    }
+
+    /// A frame came from a client.
+    pub(crate) fn from_client(&mut self, now: Duration, number: u64, frame: Frame) {
+        self.judge(now, number, Direction::FromClient, frame);
+    }
+
+    /// A frame is to go to a client.
+    pub(crate) fn to_client(&mut self, now: Duration, number: u64, frame: Frame) {
+        self.judge(now, number, Direction::ToClient, frame);
+    }
+
+    /// A frame is to go to every client; the answer is to how many.
+    pub(crate) fn broadcast(&mut self, now: Duration, frame: &Frame) -> usize {
+        let open = self.in_state(&[DialState::Open]);
+        for number in &open {
+            self.to_client(now, *number, frame.clone());
+        }
+        open.len()
+    }
+
+    /// The client's end is gone: after its close frame, or without one.
+    pub(crate) fn gone(&mut self, number: u64, close: Option<(u16, String)>) {
+        let end = match close {
+            Some((code, reason)) => End::ByClient { code, reason },
+            None => End::Lost,
+        };
+        self.end(number, end);
+    }
+
+    /// What stands behind the gateway closed the connection, or is gone.
+    pub(crate) fn closed_behind(&mut self, number: u64, close: Option<(u16, String)>) {
+        if self.state(number) != Some(DialState::Open) {
+            return;
+        }
+        match close {
+            Some((code, reason)) if code == NO_CODE || check_close(code, &reason).is_ok() => {
+                self.close(number, code, &reason);
+            }
+            _ => {
+                self.cut(number);
+            }
+        }
+    }
+
+    /// Closes an open connection; `false` if it is not open.
+    pub(crate) fn close(&mut self, number: u64, code: u16, reason: &str) -> bool {
+        if self.state(number) != Some(DialState::Open) {
+            return false;
+        }
+        let reason = reason.to_owned();
+        self.order(
+            number,
+            Order::Close {
+                code,
+                reason: reason.clone(),
+            },
+        );
+        self.set_state(number, DialState::Closing);
+        if let Some(dial) = self.dial_mut(number) {
+            dial.end = Some(End::ByGateway { code, reason });
+        }
+        true
+    }
+
+    /// Ends a connection without a closing handshake, or a dial without an answer.
+    pub(crate) fn cut(&mut self, number: u64) -> bool {
+        if matches!(self.state(number), None | Some(DialState::Ended)) {
+            return false;
+        }
+        self.order(number, Order::Cut);
+        self.end(number, End::Cut);
+        true
+    }
+
+    /// From now on nothing gets through.
+    pub(crate) fn silence(&mut self, number: u64) -> bool {
+        if self.state(number) != Some(DialState::Open) {
+            return false;
+        }
+        self.order(number, Order::Silence);
+        self.set_state(number, DialState::Silent);
+        true
+    }
+
+    /// The connections that are in one of these states.
+    pub(crate) fn in_state(&self, states: &[DialState]) -> Vec<u64> {
+        self.links
+            .keys()
+            .copied()
+            .filter(|number| {
+                self.state(*number)
+                    .is_some_and(|state| states.contains(&state))
+            })
+            .collect()
+    }
+
+    /// Does what is due.
+    pub(crate) fn timeout(&mut self, now: Duration) {
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > now {
+                return;
+            }
+            let (number, due) = entry.remove();
+            match due {
+                Due::Accept => {
+                    if self.state(number) == Some(DialState::Dialling) {
+                        self.order(number, Order::Accept);
+                    }
+                }
+                Due::Arrive(direction, frame) => self.arrive(now, number, direction, frame),
+                Due::AgeOver => {
+                    self.close(number, 1001, "Going away");
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, now: Duration, number: u64, direction: Direction, frame: Frame) {
+        if self.state(number) != Some(DialState::Open) {
+            return;
+        }
+        let subject = Subject::Frame {
+            connection: number,
+            direction,
+            frame: &frame,
+        };
+        let action = self.rules.judge(&subject, &mut self.dice);
+        self.note_applied();
+        match direction {
+            Direction::FromClient => self.seen.from_client += 1,
+            Direction::ToClient => self.seen.to_client += 1,
+        }
+        if self.seen.frames.len() == FRAMES_KEPT {
+            self.seen.frames.pop_front();
+        }
+        self.seen.frames.push_back(SeenFrame {
+            at: now,
+            connection: number,
+            direction,
+            frame: frame.clone(),
+            action: action.clone(),
+        });
+        match action {
+            None => self.arrive(now, number, direction, frame),
+            Some(Action::Delay(delay)) => {
+                self.schedule(now, delay, number, Due::Arrive(direction, frame));
+            }
+            Some(Action::Double) => {
+                self.arrive(now, number, direction, frame.clone());
+                self.arrive(now, number, direction, frame);
+            }
+            Some(Action::Reorder) => self.hold(now, number, direction, frame),
+            Some(action @ Action::LimitAge(_)) => {
+                self.act(now, number, &action);
+                self.arrive(now, number, direction, frame);
+            }
+            Some(action) => self.act(now, number, &action),
+        }
+    }
+
+    /// Does to a connection what has nothing to do with the frame or dial that it began with.
+    fn act(&mut self, now: Duration, number: u64, action: &Action) {
+        match action {
+            Action::Close(code, reason) => {
+                self.close(number, *code, reason);
+            }
+            Action::Cut => {
+                self.cut(number);
+            }
+            Action::GoSilent => {
+                self.silence(number);
+            }
+            Action::Answer(frame) => self.order(number, Order::Send(frame.clone())),
+            Action::LimitAge(age) => self.schedule(now, *age, number, Due::AgeOver),
+            Action::Refuse(_)
+            | Action::Delay(_)
+            | Action::Drop
+            | Action::Double
+            | Action::Reorder => {}
+        }
+    }
+
+    fn hold(&mut self, now: Duration, number: u64, direction: Direction, frame: Frame) {
+        let Some(link) = self.links.get_mut(&number) else {
+            return;
+        };
+        if link.held.contains_key(&direction) {
+            self.arrive(now, number, direction, frame);
+        } else {
+            link.held.insert(direction, frame);
+        }
+    }
+
+    /// A frame is where it was going, and lets go the one that was held back behind it.
+    fn arrive(&mut self, now: Duration, number: u64, direction: Direction, frame: Frame) {
+        if self.state(number) != Some(DialState::Open) {
+            return;
+        }
+        let held = self
+            .links
+            .get_mut(&number)
+            .and_then(|link| link.held.remove(&direction));
+        self.hand_over(now, number, direction, frame);
+        if let Some(held) = held {
+            self.hand_over(now, number, direction, held);
+        }
+    }
+
+    fn hand_over(&mut self, now: Duration, number: u64, direction: Direction, frame: Frame) {
+        if self.state(number) != Some(DialState::Open) {
+            return;
+        }
+        match (direction, self.backend) {
+            (Direction::ToClient, _) => self.order(number, Order::Send(frame)),
+            (Direction::FromClient, Backend::Upstream) => self.order(number, Order::PassOn(frame)),
+            (Direction::FromClient, Backend::Own) => self.answer(now, number, &frame),
+        }
+    }
+
+    /// The small backend of the contract: `echomessage` and `ping`, and the gateway's own answers
+    /// to everything else.
+    fn answer(&mut self, now: Duration, number: u64, frame: &Frame) {
+        let Some(text) = frame.text() else {
+            self.close(number, 1003, "Binary frames are not supported");
+            return;
+        };
+        if text.len() > FRAME_LIMIT {
+            self.close(number, 1009, "Message too big");
+            return;
+        }
+        let json: Value = serde_json::from_str(text).unwrap_or_default();
+        let field = |name| json.get(name).and_then(Value::as_str);
+        match (field("action"), field("data")) {
+            (Some("echomessage"), Some(data)) => {
+                self.broadcast(now, &Frame::from(data));
+            }
+            (Some("ping"), data) => {
+                let pong = json!({"type": "pong", "data": data.unwrap_or_default()});
+                self.to_client(now, number, pong.to_string().into());
+            }
+            _ => {
+                let request_id = self.new_id();
+                let connection_id = self
+                    .seen
+                    .connection(number)
+                    .map_or("", |dial| dial.connection_id.as_str());
+                let forbidden = json!({
+                    "message": "Forbidden",
+                    "connectionId": connection_id,
+                    "requestId": request_id,
+                });
+                self.to_client(now, number, forbidden.to_string().into());
+            }
+        }
+    }
+
+    /// An id in the form of API Gateway's, such as `TXzPWdnOjoECGjA=`: 11 bytes in base64.
+    fn new_id(&mut self) -> String {
+        const ALPHABET: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let (mut high, mut low) = (self.dice.bits(), self.dice.bits());
+        let mut id = String::with_capacity(16);
+        for place in 0..15 {
+            let bits = if place < 10 { &mut high } else { &mut low };
+            // The last of the 15 has 4 bits of the 88, and 2 that are zero.
+            let mask = if place == 14 { 0b11_1100 } else { 0b11_1111 };
+            id.push(char::from(ALPHABET[(*bits & mask) as usize]));
+            *bits >>= 6;
+        }
+        id.push('=');
+        id
+    }
+
+    fn note_applied(&mut self) {
+        for (id, _, applied) in self.rules.iter() {
+            if applied > 0 {
+                self.seen.applied.insert(id, applied);
+            }
+        }
+    }
+
+    fn schedule(&mut self, now: Duration, delay: Duration, number: u64, due: Due) {
+        self.scheduled += 1;
+        let at = now.saturating_add(delay);
+        self.agenda.insert((at, self.scheduled), (number, due));
+    }
+
+    fn order(&mut self, number: u64, order: Order) {
+        self.orders.push_back((number, order));
+    }
+
+    fn dial_mut(&mut self, number: u64) -> Option<&mut Dial> {
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.seen.dials.get_mut(index)
+    }
+
+    fn state(&self, number: u64) -> Option<DialState> {
+        self.seen.connection(number).map(|dial| dial.state)
+    }
+
+    fn set_state(&mut self, number: u64, state: DialState) {
+        if let Some(dial) = self.dial_mut(number) {
+            dial.state = state;
+        }
+    }
+
+    /// A connection is over. What was said before of its end stands.
+    fn end(&mut self, number: u64, end: End) {
+        if let Some(dial) = self.dial_mut(number) {
+            dial.state = DialState::Ended;
+            dial.end.get_or_insert(end);
+        }
+        // What the agenda still has for it finds it ended, and does nothing.
+        self.links.remove(&number);
+    }
+}

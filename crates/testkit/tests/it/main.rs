@@ -1,0 +1,1 @@
+//! The fake gateway, over real sockets and on virtual time.
