@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use babelwire_client::upload::{self, UploadHandle, UploadState};
-use babelwire_client::{Cause, Client, Event, Options, SendOutcome, State};
+use babelwire_client::{Cause, Client, Event, Options, Payload, SendOutcome, State};
 use babelwire_wire::Inbound;
 use gloo_timers::callback::Timeout;
 use wasm_bindgen_futures::spawn_local;
@@ -52,11 +52,21 @@ fn connect(store: &Store, url: String) {
             ..
         } => heard.dispatch(Msg::Configured(Err(config::unusable_websocket()))),
         Event::Changed { to, .. } => heard.dispatch(Msg::Link(link(to))),
-        Event::Frame { text, .. } => heard.dispatch(Msg::Frame(Inbound::parse(text))),
-        Event::Sent { text, .. } => heard.dispatch(Msg::Sent(text)),
-        Event::Discarded { text } => heard.dispatch(Msg::Refused {
+        Event::Frame {
+            payload: Payload::Text(text),
+            ..
+        } => heard.dispatch(Msg::Frame(Inbound::parse(text))),
+        Event::Sent {
+            payload: Payload::Text(text),
+            ..
+        } => heard.dispatch(Msg::Sent(text)),
+        Event::Discarded {
+            payload: Payload::Text(text),
+            why,
+            ..
+        } => heard.dispatch(Msg::Refused {
             text,
-            why: "The connection was closed before it could be sent.".to_owned(),
+            why: why.to_string(),
         }),
         // `Changed` says the same, and an error's close follows it.
         _ => {}
@@ -141,7 +151,7 @@ fn send(store: &Store, frame: String) {
     let Some(client) = client else { return };
     match client.send_text(frame.clone()) {
         SendOutcome::Sent => {}
-        SendOutcome::Queued => store.dispatch(Msg::Queued(frame)),
+        SendOutcome::Queued(_) => store.dispatch(Msg::Queued(frame)),
         SendOutcome::Rejected(rejection) => store.dispatch(Msg::Refused {
             text: frame,
             why: rejection.to_string(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use babelwire_wire::{Fields, GatewayError};
 
-use crate::connection::Generation;
+use crate::event::Generation;
 use crate::outbox::Rejection;
 use crate::time::Instant;
 

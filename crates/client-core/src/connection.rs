@@ -1,49 +1,36 @@
-//! The connection: one socket at a time, dialled again for as long as somebody wants it.
+//! The connection: one socket, replaced by another for as long as somebody wants it.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::Duration;
 
 use crate::close::{AfterClose, Closed, after_close};
-use crate::outbox::{Outbox, OutboxLimits, Rejection, SendOutcome};
+use crate::event::{Cause, Continuity, DialFailure, Event, Generation, Output, StandbyNews, State};
+use crate::heartbeat::{Answers, Heartbeat, LONGEST_REPLY, Ping, Pulse, Reply};
+use crate::outbox::{Discard, Outbox, OutboxLimits, Payload, Rejection, SendOutcome, Ticket};
+use crate::rollover::{Rollover, Twins};
 use crate::time::{Backoff, Instant, Jitter, Timers};
-
-/// The number of a socket: 1 for the first one dialled, one more for each after it.
-///
-/// A socket that was left behind can still report: an open that came too late, a close minutes
-/// after the network died. Every report carries the generation of its socket, and reports of any
-/// but the present one are passed over.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Generation(u64);
-
-impl Generation {
-    /// The number, from 1.
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-
-    const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
-
-impl fmt::Display for Generation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
 
 /// What to be patient about.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// The delays before dialling again.
     pub backoff: Backoff,
+    /// The most dials in a minute that nobody asked for. By default 10, which bounds what unlucky
+    /// draws can do to a server that accepts and closes at once.
+    pub dials_per_minute: usize,
     /// How long a dial may take. By default 15 s: a function that starts cold answers within a
     /// few seconds, and a browser left to itself waits minutes for a host that is silent.
     pub dial_timeout: Duration,
     /// How long a socket must stay open before the backoff starts from its beginning again. By
     /// default 5 s: a server that accepts and closes at once is no server that is up.
     pub stable_after: Duration,
+    /// The longest delay of a dial that a person may be waiting for: the page is looked at again,
+    /// or the machine woke up. By default 500 ms, drawn by lot.
+    pub wake_spread: Duration,
+    /// How a half-open socket is found; `None` leaves it to the browser, which takes minutes.
+    pub heartbeat: Option<Heartbeat>,
+    /// When a socket is replaced before its time is over; `None` waits for the gateway to close it.
+    pub rollover: Option<Rollover>,
     /// How much may wait for an open socket, and how large a frame may be.
     pub outbox: OutboxLimits,
     /// What to do after a close; by default [`after_close`].
@@ -54,205 +41,55 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             backoff: Backoff::default(),
+            dials_per_minute: 10,
             dial_timeout: Duration::from_secs(15),
             stable_after: Duration::from_secs(5),
+            wake_spread: Duration::from_millis(500),
+            heartbeat: Some(Heartbeat::default()),
+            rollover: Some(Rollover::default()),
             outbox: OutboxLimits::default(),
             after_close,
         }
     }
 }
 
-/// Where the connection stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// A socket is being dialled.
-    Connecting {
-        /// The socket.
-        generation: Generation,
-        /// 0 for the first dial, else the number of the retry since a connection was last stable.
-        attempt: u32,
-    },
-    /// The socket is open.
-    Open {
-        /// The socket.
-        generation: Generation,
-    },
-    /// The last socket ended and the next dial has a time.
-    Waiting {
-        /// The number of the retry that is waited for, from 1.
-        attempt: u32,
-        /// How long the whole wait is.
-        delay: Duration,
-        /// When the next dial is due.
-        until: Instant,
-    },
-    /// The machine has no network; the next dial comes when it has one.
-    Offline,
-    /// Nobody wants a connection, or none can be had: nothing is dialled until
-    /// [`Connection::connect`].
-    Closed,
-}
+/// A timer that fires later than this did not run when it should have: the page was frozen or the
+/// machine asleep, and an answer may be waiting to be read. Hidden pages get timers once a second.
+const LATE: Duration = Duration::from_millis(1500);
 
-impl State {
-    /// The state in a word: `connecting`, `open`, `waiting`, `offline` or `closed`.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Connecting { .. } => "connecting",
-            Self::Open { .. } => "open",
-            Self::Waiting { .. } => "waiting",
-            Self::Offline => "offline",
-            Self::Closed => "closed",
-        }
-    }
+/// How far a wall clock must have run ahead of one that stops in sleep to say that there was one.
+const SLEPT: Duration = Duration::from_secs(5);
 
-    /// Whether a socket is open.
-    pub const fn is_open(&self) -> bool {
-        matches!(self, Self::Open { .. })
-    }
+/// A socket that was heard within this time is not doubted because somebody looks at the page.
+const FRESH: Duration = Duration::from_secs(1);
 
-    /// The present socket, if there is one.
-    pub const fn generation(&self) -> Option<Generation> {
-        match self {
-            Self::Connecting { generation, .. } | Self::Open { generation } => Some(*generation),
-            Self::Waiting { .. } | Self::Offline | Self::Closed => None,
-        }
-    }
-}
+/// How often a socket that holds too much is asked whether it has sent it.
+const MEASURE_EVERY: Duration = Duration::from_millis(50);
 
-/// What moved the connection from one state to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cause {
-    /// [`Connection::connect`] was called.
-    Requested,
-    /// The dial succeeded.
-    Opened,
-    /// The socket ended: refused, lost, or closed by the other side.
-    SocketClosed(Closed),
-    /// The dial took longer than [`Config::dial_timeout`].
-    DialTimedOut,
-    /// There was nothing to dial; the text says why.
-    DialImpossible(String),
-    /// The wait was over.
-    WaitOver,
-    /// The machine lost its network.
-    WentOffline,
-    /// The machine has a network again.
-    CameOnline,
-    /// Somebody looks at the page again.
-    Woke,
-    /// [`Connection::close`] was called.
-    ClosedByUser,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Requested => write!(f, "a connection was asked for"),
-            Self::Opened => write!(f, "the server accepted"),
-            Self::SocketClosed(closed) => write!(f, "the socket closed with {closed}"),
-            Self::DialTimedOut => write!(f, "the server did not answer in time"),
-            Self::DialImpossible(why) => write!(f, "the address cannot be dialled: {why}"),
-            Self::WaitOver => write!(f, "it is time to try again"),
-            Self::WentOffline => write!(f, "the network is gone"),
-            Self::CameOnline => write!(f, "the network is back"),
-            Self::Woke => write!(f, "the page is looked at again"),
-            Self::ClosedByUser => write!(f, "the connection was closed here"),
-        }
-    }
-}
-
-/// Whether an open socket carries on from the one before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Continuity {
-    /// There was no socket before.
-    First,
-    /// Messages may have been missed since the last socket: ask for what changed.
-    MayBeLost,
-}
-
-/// What the application hears of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The connection went from one state to another.
-    Changed {
-        /// The state that was left.
-        from: State,
-        /// The state that was entered.
-        to: State,
-        /// Why.
-        cause: Cause,
-    },
-    /// A socket is open. Follows its [`Event::Changed`]; what was queued goes out right after.
-    Opened {
-        /// The socket.
-        generation: Generation,
-        /// Whether messages may have been missed.
-        continuity: Continuity,
-    },
-    /// A text frame arrived.
-    Frame {
-        /// The socket that it came over.
-        generation: Generation,
-        /// The text.
-        text: String,
-    },
-    /// A text frame went out.
-    Sent {
-        /// The socket that it went over.
-        generation: Generation,
-        /// The text.
-        text: String,
-    },
-    /// A frame that was queued will never be sent: the connection was closed for good before a
-    /// socket opened.
-    Discarded {
-        /// The text.
-        text: String,
-    },
-    /// The socket reported an error. Browsers say no more than that; its close follows.
-    SocketError {
-        /// The socket.
-        generation: Generation,
-    },
-}
-
-/// What the driver must do, in the order in which [`Connection::poll_output`] gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Dial a new socket. Report back with [`Connection::handle_opened`],
-    /// [`Connection::handle_closed`] or [`Connection::handle_dial_impossible`].
-    Dial {
-        /// The number to report with.
-        generation: Generation,
-    },
-    /// Leave this socket behind: detach from it, close it, and don't wait for its close.
-    Abandon {
-        /// The socket.
-        generation: Generation,
-    },
-    /// Send a text frame over this socket.
-    Transmit {
-        /// The socket.
-        generation: Generation,
-        /// The text.
-        text: String,
-    },
-    /// Tell the application.
-    Event(Event),
-}
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy)]
 enum Timer {
+    /// The dial takes too long.
     Dial,
+    /// The next dial is due.
     Retry,
+    /// The open socket counts as stable.
     Stable,
+    /// The next ping is due, or the answer to the last one.
+    Beat,
+    /// A second socket is due.
+    Rollover,
+    /// The second socket takes too long to open, or to prove itself.
+    Standby,
+    /// The socket that was taken over from is let go.
+    Retire,
+    /// The socket may have sent what it held.
+    Measure,
 }
 
 impl Timer {
-    const COUNT: usize = 3;
+    const COUNT: usize = 8;
 }
 
 impl From<Timer> for usize {
@@ -261,11 +98,33 @@ impl From<Timer> for usize {
     }
 }
 
+/// Whether the open socket takes frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    /// It may hold too much: nobody knows before [`Connection::handle_buffered`].
+    Measuring,
+    /// It holds too much, or has begun to close.
+    Shut,
+}
+
+/// A second socket.
+#[derive(Debug)]
+struct Standby {
+    generation: Generation,
+    /// Its life, and the moment at which it is to be replaced in turn, once it is open.
+    open: Option<(Pulse, Option<Instant>)>,
+}
+
 /// The state machine of a connection.
 ///
 /// It starts [`State::Closed`]; [`Connection::connect`] sets it going. After every call, take all
 /// of [`Connection::poll_output`], then set one timer to [`Connection::poll_timeout`].
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four answers to four questions that have nothing to do with each other"
+)]
 pub struct Connection {
     config: Config,
     state: State,
@@ -273,10 +132,27 @@ pub struct Connection {
     generation: Generation,
     /// Retries since a connection was last stable.
     attempt: u32,
+    /// When the last dials were made, as many as a minute may have.
+    dials: VecDeque<Instant>,
     online: bool,
-    /// Whether the open socket still takes frames.
-    writable: bool,
+    visible: bool,
+    reauthenticate: bool,
     opened_before: bool,
+    gate: Gate,
+    /// Bytes that the open socket may hold.
+    buffered: usize,
+    /// What the backend's silence says.
+    answers: Answers,
+    pings: u64,
+    /// The life of the open socket.
+    pulse: Pulse,
+    standby: Option<Standby>,
+    /// Second sockets that failed since one took over.
+    standby_failures: u32,
+    retiring: Option<Generation>,
+    twins: Twins,
+    /// The last look at the clock that never goes back, and at the one on the wall.
+    clocks: Option<(Instant, u64)>,
     timers: Timers<{ Timer::COUNT }>,
     outbox: Outbox,
     outputs: VecDeque<Output>,
@@ -289,9 +165,21 @@ impl Connection {
             state: State::Closed,
             generation: Generation::default(),
             attempt: 0,
+            dials: VecDeque::new(),
             online: true,
-            writable: false,
+            visible: true,
+            reauthenticate: false,
             opened_before: false,
+            gate: Gate::Shut,
+            buffered: 0,
+            answers: Answers::Unknown,
+            pings: 0,
+            pulse: Pulse::new(Instant::default()),
+            standby: None,
+            standby_failures: 0,
+            retiring: None,
+            twins: Twins::default(),
+            clocks: None,
             timers: Timers::new(),
             outbox: Outbox::new(config.outbox),
             outputs: VecDeque::new(),
@@ -304,7 +192,7 @@ impl Connection {
         self.state
     }
 
-    /// How many frames wait for an open socket.
+    /// How many frames wait for a socket that takes them.
     pub fn queued(&self) -> usize {
         self.outbox.len()
     }
@@ -328,12 +216,12 @@ impl Connection {
         self.stop(Cause::ClosedByUser);
     }
 
-    /// Sends a text frame, or queues it until a socket is open.
-    pub fn send(&mut self, text: String) -> SendOutcome {
+    /// Sends a frame, or queues it until a socket takes it.
+    pub fn send(&mut self, now: Instant, payload: Payload) -> SendOutcome {
         let outcome = match self.state {
-            State::Open { generation } if self.writable => {
-                self.outbox.check_size(&text).map(|()| {
-                    self.transmit(generation, text);
+            State::Open { generation } if self.gate == Gate::Open => {
+                self.outbox.check_size(&payload).map(|()| {
+                    self.transmit(generation, None, payload);
                     SendOutcome::Sent
                 })
             }
@@ -341,7 +229,7 @@ impl Connection {
             State::Open { .. }
             | State::Connecting { .. }
             | State::Waiting { .. }
-            | State::Offline => self.outbox.push(text).map(|()| SendOutcome::Queued),
+            | State::Offline => self.outbox.push(now, payload).map(SendOutcome::Queued),
         };
         outcome.unwrap_or_else(SendOutcome::Rejected)
     }
@@ -355,51 +243,109 @@ impl Connection {
         self.online = online;
     }
 
-    /// The dialled socket is open.
-    pub fn handle_opened(&mut self, now: Instant, generation: Generation) {
+    /// The dialled socket is open. The jitter draws the moment at which it is to be replaced.
+    pub fn handle_opened(&mut self, now: Instant, generation: Generation, jitter: Jitter) {
+        let replace_at = self
+            .config
+            .rollover
+            .map(|rollover| now + rollover.age(jitter));
+        if let Some(standby) = &mut self.standby
+            && standby.generation == generation
+        {
+            if standby.open.is_none() {
+                standby.open = Some((Pulse::new(now), replace_at));
+                self.online = true;
+                self.prove(now);
+            }
+            return;
+        }
         let is_dialling = matches!(self.state, State::Connecting { .. });
         if !is_dialling || self.state.generation() != Some(generation) {
             return;
         }
         self.online = true;
-        self.writable = true;
-        self.timers.stop_all();
-        self.timers
-            .set(Timer::Stable, now + self.config.stable_after);
+        self.reauthenticate = false;
         let continuity = if self.opened_before {
             Continuity::MayBeLost
         } else {
             Continuity::First
         };
         self.opened_before = true;
-        self.enter(State::Open { generation }, Cause::Opened);
-        self.tell(Event::Opened {
+        let pulse = Pulse::new(now);
+        self.begin(
+            now,
             generation,
+            pulse,
+            replace_at,
             continuity,
-        });
-        for text in self.outbox.drain() {
-            self.transmit(generation, text);
+            Cause::Opened,
+        );
+    }
+
+    /// There is nothing to dial yet; another attempt may have more luck.
+    pub fn handle_dial_failed(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        failure: DialFailure,
+        jitter: Jitter,
+    ) {
+        let at_least = failure.retry_after.unwrap_or_default();
+        let cause = Cause::DialFailed(failure);
+        if self.is_standby(generation) {
+            self.standby_failed(now, cause, Some(at_least), jitter);
+        } else if self.state.generation() == Some(generation) {
+            self.back_off(now, cause, at_least, jitter);
         }
     }
 
     /// There is nothing to dial, and there will not be: an address that is none, or one that the
     /// platform forbids. Closes for good.
     pub fn handle_dial_impossible(&mut self, generation: Generation, why: String) {
-        if self.state.generation() == Some(generation) {
+        if self.is_standby(generation) {
+            let cause = Cause::DialImpossible(why);
+            self.standby_failed(Instant::default(), cause, None, Jitter::new(0.0));
+        } else if self.state.generation() == Some(generation) {
             self.stop(Cause::DialImpossible(why));
         }
     }
 
-    /// A text frame arrived.
-    pub fn handle_frame(&mut self, generation: Generation, text: String) {
-        if self.is_open(generation) {
-            self.tell(Event::Frame { generation, text });
+    /// A frame arrived.
+    pub fn handle_frame(&mut self, now: Instant, generation: Generation, payload: Payload) {
+        let is_answer = self.note_answer(now, generation, &payload);
+        if self
+            .standby
+            .as_ref()
+            .is_some_and(|standby| standby.generation == generation && standby.open.is_some())
+        {
+            self.promote(now, Cause::RolledOver, Continuity::Kept);
         }
+        if self.is_open(generation) {
+            self.pulse.heard = now;
+            self.pulse.excused = false;
+            if std::mem::take(&mut self.pulse.judging) {
+                self.await_silence(now);
+            }
+        } else if self.retiring != Some(generation) {
+            return;
+        }
+        let window = self.config.rollover.map(|rollover| rollover.window());
+        if is_answer
+            || self
+                .twins
+                .is_copy(now, window.unwrap_or_default(), generation, &payload)
+        {
+            return;
+        }
+        self.tell(Event::Frame {
+            generation,
+            payload,
+        });
     }
 
     /// The socket reported an error.
     pub fn handle_error(&mut self, generation: Generation) {
-        if self.state.generation() == Some(generation) {
+        if self.state.generation() == Some(generation) || self.is_standby(generation) {
             self.tell(Event::SocketError { generation });
         }
     }
@@ -408,7 +354,8 @@ impl Connection {
     /// frames are queued for the next socket instead of being lost in this one.
     pub fn handle_closing(&mut self, generation: Generation) {
         if self.is_open(generation) {
-            self.writable = false;
+            self.gate = Gate::Shut;
+            self.timers.stop(Timer::Measure);
         }
     }
 
@@ -420,13 +367,44 @@ impl Connection {
         closed: Closed,
         jitter: Jitter,
     ) {
+        if self.retiring == Some(generation) {
+            self.retire(now);
+            return;
+        }
+        let verdict = (self.config.after_close)(&closed);
+        let cause = Cause::SocketClosed(closed);
+        if self.is_standby(generation) {
+            let at_least = match verdict {
+                AfterClose::Stop => None,
+                AfterClose::Backoff { at_least } => Some(at_least),
+                AfterClose::RetryNow => Some(Duration::ZERO),
+                AfterClose::Reauthenticate => {
+                    self.reauthenticate = true;
+                    Some(Duration::ZERO)
+                }
+            };
+            self.standby = None;
+            self.standby_failed_at(now, generation, cause, at_least, jitter);
+            return;
+        }
         if self.state.generation() != Some(generation) {
             return;
         }
         self.note_stability(now);
-        match (self.config.after_close)(&closed) {
-            AfterClose::Stop => self.stop(Cause::SocketClosed(closed)),
-            AfterClose::Backoff => self.back_off(now, Cause::SocketClosed(closed), jitter),
+        let was_stable = self.state.is_open() && self.attempt == 0;
+        match verdict {
+            AfterClose::Stop => self.stop(cause),
+            _ if self.take_over(now, &cause) => {}
+            AfterClose::RetryNow if was_stable && self.online && self.may_dial_at(now) <= now => {
+                self.attempt = 1;
+                self.dial(now, cause);
+            }
+            AfterClose::RetryNow => self.back_off(now, cause, Duration::ZERO, jitter),
+            AfterClose::Reauthenticate => {
+                self.reauthenticate = true;
+                self.back_off(now, cause, Duration::ZERO, jitter);
+            }
+            AfterClose::Backoff { at_least } => self.back_off(now, cause, at_least, jitter),
         }
     }
 
@@ -438,39 +416,102 @@ impl Connection {
         if matches!(self.state, State::Closed | State::Offline) {
             return;
         }
-        self.abandon();
-        self.timers.stop_all();
+        self.leave();
         self.enter(State::Offline, Cause::WentOffline);
     }
 
-    /// The machine has a network again. The dial comes within [`Backoff::base`], at a moment
-    /// drawn by lot, since a whole house may have come back with it.
+    /// The machine has a network again, or another one. A dial comes within [`Backoff::base`], at
+    /// a moment drawn by lot, since a whole house may have come back with it; an open socket is
+    /// asked whether it lives.
     pub fn handle_online(&mut self, now: Instant, jitter: Jitter) {
         self.online = true;
         match self.state {
             State::Offline => {
                 self.attempt = 0;
-                self.back_off(now, Cause::CameOnline, jitter);
+                self.back_off(now, Cause::CameOnline, Duration::ZERO, jitter);
             }
-            State::Waiting { .. } => self.hasten(now, Cause::CameOnline, jitter),
-            State::Connecting { .. } | State::Open { .. } | State::Closed => {}
+            State::Waiting { .. } => {
+                let delay = self.config.backoff.delay(1, jitter);
+                self.hasten(now, delay, Cause::CameOnline);
+            }
+            State::Open { .. } => self.probe(now, true),
+            State::Connecting { .. } | State::Closed => {}
         }
     }
 
-    /// Somebody looks at the page again: a dial that is waited for comes within
-    /// [`Backoff::base`].
+    /// Somebody looks at the page again, or it runs again after it was frozen: a dial that is
+    /// waited for comes within [`Config::wake_spread`], and an open socket is asked whether it
+    /// lives. A healthy one stays.
     pub fn handle_wake(&mut self, now: Instant, jitter: Jitter) {
-        if matches!(self.state, State::Waiting { .. }) {
-            self.hasten(now, Cause::Woke, jitter);
+        self.wake(now, jitter, false);
+    }
+
+    /// What the clock on the wall says, in milliseconds since any moment: a machine that slept is
+    /// found out by it, where the driver's own clock stood still meanwhile. Call it with every
+    /// timeout and whenever the platform tells of a change.
+    pub fn handle_clock(&mut self, now: Instant, wall: u64, jitter: Jitter) {
+        let Some((then, wall_then)) = self.clocks.replace((now, wall)) else {
+            return;
+        };
+        let passed = Duration::from_millis(wall.saturating_sub(wall_then));
+        if passed.saturating_sub(now - then) > SLEPT {
+            self.wake(now, jitter, true);
+        }
+    }
+
+    /// Whether anybody can see the page. A hidden one pings at
+    /// [`Heartbeat::idle_interval`]; becoming visible is a [wake](Connection::handle_wake).
+    pub fn handle_visibility(&mut self, now: Instant, visible: bool, jitter: Jitter) {
+        self.visible = visible;
+        if visible {
+            self.wake(now, jitter, false);
+        }
+    }
+
+    /// How many bytes the socket has not sent yet: the answer to [`Output::MeasureBuffer`].
+    pub fn handle_buffered(&mut self, now: Instant, generation: Generation, bytes: usize) {
+        if !self.is_open(generation) || self.gate == Gate::Open {
+            return;
+        }
+        let limit = self.config.outbox.buffered_bytes;
+        self.buffered = bytes;
+        let was_measuring = self.gate == Gate::Measuring;
+        if bytes <= limit / 2 || (was_measuring && bytes < limit) {
+            self.gate = Gate::Open;
+            self.timers.stop(Timer::Measure);
+            self.flush(generation);
+        } else {
+            self.gate = Gate::Shut;
+            self.timers.set(Timer::Measure, now + MEASURE_EVERY);
         }
     }
 
     /// Does what is due. Harmless when nothing is.
     pub fn handle_timeout(&mut self, now: Instant, jitter: Jitter) {
         self.note_stability(now);
+        while let Some(waiting) = self.outbox.pop_expired(now) {
+            self.discard(waiting.ticket, waiting.payload, Discard::Expired);
+        }
+        if self.timers.fired(Timer::Retire, now) {
+            self.retire_now(now);
+        }
+        if self.timers.fired(Timer::Measure, now)
+            && let State::Open { generation } = self.state
+        {
+            self.outputs.push_back(Output::MeasureBuffer { generation });
+            self.timers.set(Timer::Measure, now + MEASURE_EVERY);
+        }
+        if let Some(due) = self.timers.take_due(Timer::Standby, now) {
+            self.standby_overdue(now, now - due > LATE, jitter);
+        }
+        if let Some(due) = self.timers.take_due(Timer::Beat, now) {
+            self.beat(now, now - due > LATE, jitter);
+        }
+        if self.timers.fired(Timer::Rollover, now) {
+            self.dial_standby(now);
+        }
         if self.timers.fired(Timer::Dial, now) {
-            self.abandon();
-            self.back_off(now, Cause::DialTimedOut, jitter);
+            self.back_off(now, Cause::DialTimedOut, Duration::ZERO, jitter);
         } else if self.timers.fired(Timer::Retry, now) {
             self.dial(now, Cause::WaitOver);
         }
@@ -483,11 +524,32 @@ impl Connection {
 
     /// When to call [`Connection::handle_timeout`] next, if at all.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        let timers = self.timers.next();
+        timers.into_iter().chain(self.outbox.next_expiry()).min()
+    }
+
+    /// Whether a socket of that number is wanted and not open yet.
+    pub fn is_dialling(&self, generation: Generation) -> bool {
+        match (&self.standby, self.state) {
+            (Some(standby), _) if standby.generation == generation => standby.open.is_none(),
+            (
+                _,
+                State::Connecting {
+                    generation: now, ..
+                },
+            ) => now == generation,
+            _ => false,
+        }
     }
 
     fn is_open(&self, generation: Generation) -> bool {
         self.state == State::Open { generation }
+    }
+
+    fn is_standby(&self, generation: Generation) -> bool {
+        self.standby
+            .as_ref()
+            .is_some_and(|standby| standby.generation == generation)
     }
 
     /// A timer can be late by minutes in a hidden tab, so whoever needs to know whether the
@@ -498,12 +560,12 @@ impl Connection {
         }
     }
 
+    // Dialling.
+
     fn dial(&mut self, now: Instant, cause: Cause) {
-        self.generation = self.generation.next();
-        let generation = self.generation;
         self.timers.stop_all();
         self.timers.set(Timer::Dial, now + self.config.dial_timeout);
-        self.outputs.push_back(Output::Dial { generation });
+        let generation = self.ask_for_a_socket(now);
         self.enter(
             State::Connecting {
                 generation,
@@ -513,37 +575,56 @@ impl Connection {
         );
     }
 
-    /// The present socket is gone, or there is none: waits for the next dial.
-    fn back_off(&mut self, now: Instant, cause: Cause, jitter: Jitter) {
-        self.attempt = self.attempt.saturating_add(1);
-        self.timers.stop_all();
-        if !self.online {
-            self.enter(State::Offline, cause);
-            return;
+    fn ask_for_a_socket(&mut self, now: Instant) -> Generation {
+        self.generation = self.generation.next();
+        self.dials.push_back(now);
+        while self.dials.len() > self.config.dials_per_minute {
+            self.dials.pop_front();
         }
-        let delay = self.config.backoff.delay(self.attempt, jitter);
+        self.outputs.push_back(Output::Dial {
+            generation: self.generation,
+            reauthenticate: self.reauthenticate,
+        });
+        self.generation
+    }
+
+    /// The first moment from `wanted` on at which a dial is not one too many for its minute.
+    fn may_dial_at(&self, wanted: Instant) -> Instant {
+        match self.dials.front() {
+            Some(first) if self.dials.len() >= self.config.dials_per_minute => {
+                wanted.max(*first + MINUTE)
+            }
+            _ => wanted,
+        }
+    }
+
+    /// The present socket is given up, or there is none: waits for the next dial.
+    fn back_off(&mut self, now: Instant, cause: Cause, at_least: Duration, jitter: Jitter) {
+        self.attempt = self.attempt.saturating_add(1);
+        let delay = at_least + self.config.backoff.delay(self.attempt, jitter);
         self.wait(now, delay, cause);
     }
 
     /// Brings the awaited dial forward, unless it is due soon anyway.
-    fn hasten(&mut self, now: Instant, cause: Cause, jitter: Jitter) {
-        let delay = self.config.backoff.delay(1, jitter);
-        if self
-            .timers
-            .next()
-            .is_some_and(|deadline| now + delay < deadline)
-        {
+    fn hasten(&mut self, now: Instant, delay: Duration, cause: Cause) {
+        let due = self.timers.deadline(Timer::Retry);
+        if due.is_some_and(|due| self.may_dial_at(now + delay) < due) {
             self.wait(now, delay, cause);
         }
     }
 
     fn wait(&mut self, now: Instant, delay: Duration, cause: Cause) {
-        let until = now + delay;
+        self.leave();
+        if !self.online {
+            self.enter(State::Offline, cause);
+            return;
+        }
+        let until = self.may_dial_at(now + delay);
         self.timers.set(Timer::Retry, until);
         self.enter(
             State::Waiting {
                 attempt: self.attempt,
-                delay,
+                delay: until - now,
                 until,
             },
             cause,
@@ -554,26 +635,463 @@ impl Connection {
         if self.state == State::Closed {
             return;
         }
-        self.abandon();
-        self.timers.stop_all();
+        self.leave();
         self.enter(State::Closed, cause);
-        for text in self.outbox.drain() {
-            self.tell(Event::Discarded { text });
+        while let Some(waiting) = self.outbox.pop() {
+            self.discard(waiting.ticket, waiting.payload, Discard::Closed);
         }
     }
 
-    fn abandon(&mut self) {
-        if let Some(generation) = self.state.generation() {
+    /// Leaves all sockets behind, and with them all that was to be done with them.
+    fn leave(&mut self) {
+        self.timers.stop_all();
+        self.twins.forget();
+        let standby = self.standby.take().map(|standby| standby.generation);
+        let sockets = [self.state.generation(), standby, self.retiring.take()];
+        for generation in sockets.into_iter().flatten() {
             self.outputs.push_back(Output::Abandon { generation });
         }
     }
 
-    fn transmit(&mut self, generation: Generation, text: String) {
+    // An open socket.
+
+    fn begin(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        pulse: Pulse,
+        replace_at: Option<Instant>,
+        continuity: Continuity,
+        cause: Cause,
+    ) {
+        self.gate = Gate::Open;
+        self.buffered = 0;
+        self.pulse = pulse;
+        for timer in [Timer::Dial, Timer::Measure, Timer::Rollover] {
+            self.timers.stop(timer);
+        }
+        self.timers
+            .set(Timer::Stable, now + self.config.stable_after);
+        if let Some(replace_at) = replace_at {
+            self.timers.set(Timer::Rollover, replace_at);
+        }
+        self.await_silence(now);
+        self.enter(State::Open { generation }, cause);
+        self.tell(Event::Opened {
+            generation,
+            continuity,
+        });
+        self.flush(generation);
+        if self.answers == Answers::Unknown {
+            self.ping(now);
+        }
+    }
+
+    fn flush(&mut self, generation: Generation) {
+        while self.gate == Gate::Open
+            && let Some(waiting) = self.outbox.pop()
+        {
+            self.transmit(generation, Some(waiting.ticket), waiting.payload);
+        }
+    }
+
+    fn transmit(&mut self, generation: Generation, ticket: Option<Ticket>, payload: Payload) {
+        self.buffered = self.buffered.saturating_add(payload.bytes());
         self.outputs.push_back(Output::Transmit {
             generation,
-            text: text.clone(),
+            payload: payload.clone(),
         });
-        self.tell(Event::Sent { generation, text });
+        self.tell(Event::Sent {
+            generation,
+            ticket,
+            payload,
+        });
+        if self.buffered >= self.config.outbox.buffered_bytes {
+            self.gate = Gate::Measuring;
+            self.outputs.push_back(Output::MeasureBuffer { generation });
+        }
+    }
+
+    // Heartbeats.
+
+    /// Nothing is asked before it has been silent for an interval.
+    fn await_silence(&mut self, now: Instant) {
+        if let Some(interval) = self.ping_interval() {
+            self.timers.set(Timer::Beat, now + interval);
+        }
+    }
+
+    fn ping_interval(&self) -> Option<Duration> {
+        let heartbeat = self.config.heartbeat?;
+        Some(if self.visible && self.answers != Answers::No {
+            heartbeat.interval
+        } else {
+            heartbeat.idle_interval
+        })
+    }
+
+    fn ping(&mut self, now: Instant) {
+        let deadline = |heartbeat: Heartbeat| heartbeat.deadline;
+        self.ping_within(now, deadline, false);
+    }
+
+    fn ping_within(&mut self, now: Instant, deadline: fn(Heartbeat) -> Duration, probing: bool) {
+        let State::Open { generation } = self.state else {
+            return;
+        };
+        let Some((ping, deadline)) = self.ask(now, generation, deadline) else {
+            return;
+        };
+        self.pulse.awaited = Some(ping);
+        self.pulse.judging = self.answers != Answers::No;
+        self.pulse.probing = probing;
+        if self.pulse.judging {
+            self.timers.set(Timer::Beat, deadline);
+        } else {
+            self.await_silence(now);
+        }
+    }
+
+    /// Sends a ping over a socket.
+    fn ask(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        deadline: fn(Heartbeat) -> Duration,
+    ) -> Option<(Ping, Instant)> {
+        /// See [`Heartbeat::deadline`].
+        const PATIENCE_WITH_STRANGERS: u32 = 3;
+        let heartbeat = self.config.heartbeat?;
+        self.pings += 1;
+        let number = self.pings;
+        let payload = Payload::Text((heartbeat.ping)(number));
+        self.outputs.push_back(Output::Transmit {
+            generation,
+            payload,
+        });
+        self.tell(Event::Pinged { generation });
+        let deadline = if self.answers == Answers::Unknown {
+            heartbeat.deadline * PATIENCE_WITH_STRANGERS
+        } else {
+            deadline(heartbeat)
+        };
+        Some((Ping { number, sent: now }, now + deadline))
+    }
+
+    /// The next ping is due, or the answer to the last one.
+    fn beat(&mut self, now: Instant, late: bool, jitter: Jitter) {
+        let State::Open { generation } = self.state else {
+            return;
+        };
+        let probe_deadline = |heartbeat: Heartbeat| heartbeat.probe_deadline;
+        if !self.pulse.judging {
+            let interval = self.ping_interval().unwrap_or_default();
+            if now - self.pulse.heard < interval {
+                self.await_silence(self.pulse.heard);
+            } else if late {
+                self.ping_within(now, probe_deadline, true);
+            } else {
+                self.ping(now);
+            }
+        } else if late && !std::mem::replace(&mut self.pulse.excused, true) {
+            // Whether the answer came is not known before the platform has told what it has; the
+            // second time it had the chance.
+            self.ping_within(now, probe_deadline, true);
+        } else if self.answers == Answers::Yes {
+            self.note_stability(now);
+            if self.take_over(now, &Cause::Unresponsive) {
+                return;
+            }
+            if self.pulse.probing {
+                self.attempt = self.attempt.saturating_add(1);
+                let delay = self.wake_delay(jitter);
+                self.wait(now, delay, Cause::Unresponsive);
+            } else {
+                self.back_off(now, Cause::Unresponsive, Duration::ZERO, jitter);
+            }
+        } else {
+            self.answers = Answers::No;
+            self.pulse.judging = false;
+            self.tell(Event::Mute { generation });
+            self.await_silence(now);
+        }
+    }
+
+    fn wake_delay(&self, jitter: Jitter) -> Duration {
+        self.config.wake_spread.mul_f64(jitter.get())
+    }
+
+    fn wake(&mut self, now: Instant, jitter: Jitter, slept: bool) {
+        match self.state {
+            State::Waiting { .. } => {
+                let delay = self.wake_delay(jitter);
+                self.hasten(now, delay, Cause::Woke);
+            }
+            State::Open { .. } => self.probe(now, slept),
+            State::Connecting { .. } | State::Offline | State::Closed => {}
+        }
+    }
+
+    /// There is reason to doubt the open socket: it has to answer soon.
+    fn probe(&mut self, now: Instant, even_if_fresh: bool) {
+        let Some(heartbeat) = self.config.heartbeat else {
+            return;
+        };
+        if self.answers != Answers::Yes || (!even_if_fresh && now - self.pulse.heard < FRESH) {
+            return;
+        }
+        if self.pulse.judging {
+            let deadline = now + heartbeat.probe_deadline;
+            let due = self.timers.deadline(Timer::Beat);
+            self.timers
+                .set(Timer::Beat, due.map_or(deadline, |due| due.min(deadline)));
+            self.pulse.probing = true;
+        } else {
+            self.ping_within(now, |heartbeat| heartbeat.probe_deadline, true);
+        }
+    }
+
+    /// Whether this frame answers a ping of ours, and is nothing for the application.
+    fn note_answer(&mut self, now: Instant, generation: Generation, payload: &Payload) -> bool {
+        /// An answer that comes after its deadline is still ours; it is as short as its ping.
+        const LONGEST_PONG: usize = 64;
+        let standby = self.standby.as_mut();
+        let pulse = match standby.filter(|standby| standby.generation == generation) {
+            Some(Standby {
+                open: Some((pulse, _)),
+                ..
+            }) => pulse,
+            _ if self.state == (State::Open { generation }) => &mut self.pulse,
+            _ => return false,
+        };
+        let (Some(heartbeat), Some(text)) = (self.config.heartbeat, payload.text()) else {
+            return false;
+        };
+        let longest = if pulse.awaited.is_some() {
+            LONGEST_REPLY
+        } else {
+            LONGEST_PONG
+        };
+        if text.len() > longest {
+            return false;
+        }
+        let answered = match (heartbeat.recognise)(text) {
+            None => return false,
+            Some(Reply::Pong(number)) => {
+                if number == 0 || number > self.pings {
+                    return false;
+                }
+                pulse.awaited.take_if(|ping| ping.number == number)
+            }
+            Some(Reply::Refusal) => match pulse.awaited.take() {
+                None => return false,
+                answered => answered,
+            },
+        };
+        if let Some(ping) = answered {
+            self.answers = Answers::Yes;
+            self.tell(Event::Ponged {
+                generation,
+                round_trip: now - ping.sent,
+            });
+        }
+        true
+    }
+
+    // A second socket.
+
+    fn dial_standby(&mut self, now: Instant) {
+        let slot = self.may_dial_at(now);
+        if slot > now {
+            self.timers.set(Timer::Rollover, slot);
+            return;
+        }
+        self.twins.watch();
+        self.timers
+            .set(Timer::Standby, now + self.config.dial_timeout);
+        let generation = self.ask_for_a_socket(now);
+        self.standby = Some(Standby {
+            generation,
+            open: None,
+        });
+        self.tell(Event::Standby {
+            generation,
+            news: StandbyNews::Dialling,
+        });
+    }
+
+    /// The second socket is open, and is asked to prove that it leads somewhere.
+    fn prove(&mut self, now: Instant) {
+        let Some(generation) = self.standby.as_ref().map(|standby| standby.generation) else {
+            return;
+        };
+        let asked = if self.answers == Answers::No {
+            None
+        } else {
+            self.ask(now, generation, |heartbeat| heartbeat.deadline)
+        };
+        let Some((ping, deadline)) = asked else {
+            self.promote(now, Cause::RolledOver, Continuity::Kept);
+            return;
+        };
+        if let Some(Standby {
+            open: Some((pulse, _)),
+            ..
+        }) = &mut self.standby
+        {
+            pulse.awaited = Some(ping);
+        }
+        self.timers.set(Timer::Standby, deadline);
+        self.tell(Event::Standby {
+            generation,
+            news: StandbyNews::Proving,
+        });
+    }
+
+    fn standby_overdue(&mut self, now: Instant, late: bool, jitter: Jitter) {
+        let Some(standby) = &self.standby else { return };
+        if standby.open.is_none() {
+            self.standby_failed(now, Cause::DialTimedOut, Some(Duration::ZERO), jitter);
+        } else if late {
+            self.prove(now);
+        } else if self.answers == Answers::Yes {
+            self.standby_failed(now, Cause::Unresponsive, Some(Duration::ZERO), jitter);
+        } else {
+            self.promote(now, Cause::RolledOver, Continuity::Kept);
+        }
+    }
+
+    /// The second socket takes over, if it is open.
+    fn promote(&mut self, now: Instant, cause: Cause, continuity: Continuity) {
+        let Some((standby, (pulse, replace_at))) = self
+            .standby
+            .take_if(|standby| standby.open.is_some())
+            .and_then(|standby| Some((standby.generation, standby.open?)))
+        else {
+            return;
+        };
+        self.timers.stop(Timer::Standby);
+        self.standby_failures = 0;
+        let first = self.state.generation();
+        self.retire_now(now);
+        self.twins.watch();
+        if continuity == Continuity::Kept
+            && let Some(rollover) = self.config.rollover
+        {
+            self.retiring = first;
+            self.timers.set(Timer::Retire, now + rollover.overlap);
+        }
+        self.begin(now, standby, pulse, replace_at, continuity, cause);
+        if continuity != Continuity::Kept {
+            self.end_overlap(now);
+        }
+    }
+
+    /// The first socket is gone: the second one stands in for it, if there is one.
+    fn take_over(&mut self, now: Instant, cause: &Cause) -> bool {
+        let Some(standby) = &self.standby else {
+            return false;
+        };
+        let (generation, is_open) = (standby.generation, standby.open.is_some());
+        if let Some(first) = self.state.generation()
+            && *cause == Cause::Unresponsive
+        {
+            self.outputs
+                .push_back(Output::Abandon { generation: first });
+        }
+        if is_open {
+            self.promote(now, cause.clone(), Continuity::MayBeLost);
+            return true;
+        }
+        let due = self.timers.deadline(Timer::Standby);
+        self.standby = None;
+        self.retire_now(now);
+        self.twins.forget();
+        self.timers.stop_all();
+        self.timers
+            .set(Timer::Dial, due.unwrap_or(now + self.config.dial_timeout));
+        self.attempt = self.attempt.saturating_add(1);
+        self.enter(
+            State::Connecting {
+                generation,
+                attempt: self.attempt,
+            },
+            cause.clone(),
+        );
+        true
+    }
+
+    /// Gives the second socket up.
+    fn standby_failed(
+        &mut self,
+        now: Instant,
+        cause: Cause,
+        at_least: Option<Duration>,
+        jitter: Jitter,
+    ) {
+        if let Some(standby) = self.standby.take() {
+            let generation = standby.generation;
+            self.outputs.push_back(Output::Abandon { generation });
+            self.standby_failed_at(now, generation, cause, at_least, jitter);
+        }
+    }
+
+    fn standby_failed_at(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        cause: Cause,
+        at_least: Option<Duration>,
+        jitter: Jitter,
+    ) {
+        self.timers.stop(Timer::Standby);
+        self.twins.forget();
+        self.standby_failures = self.standby_failures.saturating_add(1);
+        let retry_in = at_least.map(|at_least| {
+            let delay = at_least + self.config.backoff.delay(self.standby_failures, jitter);
+            let due = self.may_dial_at(now + delay);
+            self.timers.set(Timer::Rollover, due);
+            due - now
+        });
+        self.tell(Event::Standby {
+            generation,
+            news: StandbyNews::Failed { cause, retry_in },
+        });
+    }
+
+    /// The socket that was taken over from is let go.
+    fn retire_now(&mut self, now: Instant) {
+        if let Some(generation) = self.retiring {
+            self.outputs.push_back(Output::Abandon { generation });
+            self.retire(now);
+        }
+    }
+
+    /// The socket that was taken over from is gone.
+    fn retire(&mut self, now: Instant) {
+        self.timers.stop(Timer::Retire);
+        if let Some(generation) = self.retiring.take() {
+            self.tell(Event::Retired { generation });
+            if self.standby.is_none() {
+                self.end_overlap(now);
+            }
+        }
+    }
+
+    /// There is one socket again; copies of what came over the other may be on their way.
+    fn end_overlap(&mut self, now: Instant) {
+        match self.config.rollover {
+            Some(rollover) => self.twins.watch_until(now + rollover.window()),
+            None => self.twins.forget(),
+        }
+    }
+
+    fn discard(&mut self, ticket: Ticket, payload: Payload, why: Discard) {
+        self.tell(Event::Discarded {
+            ticket,
+            payload,
+            why,
+        });
     }
 
     fn enter(&mut self, to: State, cause: Cause) {

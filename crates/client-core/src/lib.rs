@@ -3,8 +3,9 @@
 //! Nothing here knows a browser, a clock or a source of chance. A driver tells each machine what
 //! happened and when, does what the machine's outputs say, and sets one timer:
 //!
-//! - [`Connection`]: one socket at a time, dialled again with full jitter for as long as somebody
-//!   wants it, with an outbox for what is sent meanwhile;
+//! - [`Connection`]: one socket, dialled again with full jitter for as long as somebody wants it,
+//!   asked for signs of life ([`Heartbeat`]), replaced before its time is over ([`Rollover`]), with
+//!   an outbox for what is sent meanwhile;
 //! - [`Reconcile`]: asks the backend what changed, after every open and until it is answered;
 //! - [`Revisions`] and [`Sequencers`]: what is news, and what came twice or late;
 //! - [`Calls`]: requests over the socket and their answers;
@@ -15,24 +16,27 @@
 //! both and a day passes in a millisecond.
 //!
 //! ```
-//! use babelwire_client_core::{Config, Connection, Instant, Output, State};
+//! use babelwire_client_core::{Config, Connection, Instant, Jitter, Output, State};
 //!
 //! let mut connection = Connection::new(Config::default());
 //! connection.connect(Instant::from_millis(0));
-//! let Some(Output::Dial { generation }) = connection.poll_output() else {
+//! let Some(Output::Dial { generation, .. }) = connection.poll_output() else {
 //!     panic!("the driver is told to dial");
 //! };
-//! connection.handle_opened(Instant::from_millis(80), generation);
+//! connection.handle_opened(Instant::from_millis(80), generation, Jitter::new(0.3));
 //! assert_eq!(connection.state(), State::Open { generation });
 //! ```
 
 mod calls;
 mod close;
 mod connection;
+mod event;
+mod heartbeat;
 mod leases;
 mod newest;
 mod outbox;
 mod reconcile;
+mod rollover;
 mod time;
 mod upload;
 
@@ -41,10 +45,13 @@ pub use calls::{
     with_correlation,
 };
 pub use close::{AfterClose, Closed, after_close, meaning};
-pub use connection::{Cause, Config, Connection, Continuity, Event, Generation, Output, State};
+pub use connection::{Config, Connection};
+pub use event::{Cause, Continuity, DialFailure, Event, Generation, Output, StandbyNews, State};
+pub use heartbeat::{Heartbeat, Reply, recognise};
 pub use leases::{LeaseOutput, Leases};
 pub use newest::{Revisions, Sequencers};
-pub use outbox::{OutboxLimits, Rejection, SendOutcome};
+pub use outbox::{Discard, OutboxLimits, Payload, Rejection, SendOutcome, Ticket};
 pub use reconcile::{Fetch, FetchError, FetchId, Reconcile, ReconcileConfig, ReconcileState};
+pub use rollover::Rollover;
 pub use time::{Backoff, Instant, Jitter};
 pub use upload::{Attempt, Upload, UploadConfig, UploadError, UploadOutput, UploadState};

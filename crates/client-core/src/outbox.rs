@@ -1,9 +1,82 @@
-//! Frames that wait for an open socket.
+//! Frames that wait for a socket that takes them.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::time::Duration;
 
 use babelwire_wire::limits::MAX_FRAME_BYTES;
+
+use crate::time::Instant;
+
+/// What a frame carries.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// Text: all that API Gateway knows.
+    Text(String),
+    /// Bytes, for other backends: API Gateway closes with 1003.
+    Binary(Vec<u8>),
+}
+
+impl Payload {
+    /// Its size on the wire, in bytes: of UTF-8, if it is text.
+    pub const fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// The text, if it is text.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Binary(bytes) => write!(f, "{} bytes", bytes.len()),
+        }
+    }
+}
+
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Payload {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+/// The number of a frame that was queued: from 1, one more for each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+impl Ticket {
+    /// The ticket of that number, for drivers that hand tickets on.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// What became of a frame given to `send`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,8 +84,9 @@ use babelwire_wire::limits::MAX_FRAME_BYTES;
 pub enum SendOutcome {
     /// Handed to the open socket. Whether it arrives is for the backend to say.
     Sent,
-    /// Kept, in order, until a socket is open.
-    Queued,
+    /// Kept, in order, until a socket takes it. The ticket comes back once, with
+    /// [`Event::Sent`](crate::Event::Sent) or [`Event::Discarded`](crate::Event::Discarded).
+    Queued(Ticket),
     /// Not sent, and never will be.
     Rejected(Rejection),
 }
@@ -28,7 +102,7 @@ pub enum Rejection {
         /// The most that is taken, in bytes.
         limit: usize,
     },
-    /// No socket is open, and too many frames wait for one already.
+    /// Too many frames wait already for a socket that takes them.
     QueueFull {
         /// How many frames wait.
         frames: usize,
@@ -51,8 +125,8 @@ impl fmt::Display for Rejection {
             ),
             Self::QueueFull { frames, bytes } => write!(
                 f,
-                "There is no connection, and {frames} messages ({bytes} bytes) wait for one \
-                 already. Try again once connected."
+                "{frames} messages ({bytes} bytes) wait already for a connection that takes \
+                 them. Try again once connected."
             ),
             Self::Closed => write!(f, "The connection is closed. Connect before sending."),
             Self::Unserializable(why) => {
@@ -64,7 +138,26 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// How much may wait, and how large a frame may be.
+/// Why a frame that was queued will never be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Discard {
+    /// The connection was closed for good before a socket took it.
+    Closed,
+    /// It waited longer than [`OutboxLimits::max_age`].
+    Expired,
+}
+
+impl fmt::Display for Discard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "The connection was closed before it could be sent.",
+            Self::Expired => "There was no connection for too long.",
+        })
+    }
+}
+
+/// How much may wait and for how long, and how large a frame may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutboxLimits {
     /// The largest frame, in bytes of UTF-8. By default
@@ -74,6 +167,13 @@ pub struct OutboxLimits {
     pub queued_frames: usize,
     /// Bytes of UTF-8 that may wait, together. By default 1 MiB.
     pub queued_bytes: usize,
+    /// How long a frame may wait. By default an hour: what somebody said in a tunnel is still
+    /// meant after it, and no longer after a night.
+    pub max_age: Duration,
+    /// How many bytes the socket may hold that it could not send yet (a browser's
+    /// `bufferedAmount`) before further frames wait here, where they are counted, keep their order
+    /// and outlive the socket. By default 256 KiB. They go on once half of it is sent.
+    pub buffered_bytes: usize,
 }
 
 impl Default for OutboxLimits {
@@ -82,30 +182,40 @@ impl Default for OutboxLimits {
             frame_bytes: MAX_FRAME_BYTES,
             queued_frames: 256,
             queued_bytes: 1024 * 1024,
+            max_age: Duration::from_secs(3600),
+            buffered_bytes: 256 * 1024,
         }
     }
 }
 
-/// The queue of frames that wait for an open socket.
+/// A frame that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) ticket: Ticket,
+    pub(crate) payload: Payload,
+    expires: Instant,
+}
+
+/// The queue of frames that wait for a socket that takes them.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     limits: OutboxLimits,
-    queue: VecDeque<String>,
+    queue: VecDeque<Waiting>,
     bytes: usize,
+    last: Ticket,
 }
 
 impl Outbox {
     pub(crate) fn new(limits: OutboxLimits) -> Self {
         Self {
             limits,
-            queue: VecDeque::new(),
-            bytes: 0,
+            ..Self::default()
         }
     }
 
-    /// Whether a frame of this text may be sent at all.
-    pub(crate) fn check_size(&self, text: &str) -> Result<(), Rejection> {
-        let (bytes, limit) = (text.len(), self.limits.frame_bytes);
+    /// Whether a frame of this size may be sent at all.
+    pub(crate) fn check_size(&self, payload: &Payload) -> Result<(), Rejection> {
+        let (bytes, limit) = (payload.bytes(), self.limits.frame_bytes);
         if bytes > limit {
             return Err(Rejection::TooLarge { bytes, limit });
         }
@@ -113,25 +223,43 @@ impl Outbox {
     }
 
     /// Puts a frame at the end of the queue.
-    pub(crate) fn push(&mut self, text: String) -> Result<(), Rejection> {
-        self.check_size(&text)?;
-        if self.queue.len() >= self.limits.queued_frames
-            || self.bytes.saturating_add(text.len()) > self.limits.queued_bytes
-        {
+    pub(crate) fn push(&mut self, now: Instant, payload: Payload) -> Result<Ticket, Rejection> {
+        self.check_size(&payload)?;
+        let bytes = self.bytes.saturating_add(payload.bytes());
+        if self.queue.len() >= self.limits.queued_frames || bytes > self.limits.queued_bytes {
             return Err(Rejection::QueueFull {
                 frames: self.queue.len(),
                 bytes: self.bytes,
             });
         }
-        self.bytes += text.len();
-        self.queue.push_back(text);
-        Ok(())
+        self.bytes = bytes;
+        self.last = Ticket(self.last.0 + 1);
+        self.queue.push_back(Waiting {
+            ticket: self.last,
+            payload,
+            expires: now + self.limits.max_age,
+        });
+        Ok(self.last)
     }
 
-    /// Takes all that waits, oldest first.
-    pub(crate) fn drain(&mut self) -> VecDeque<String> {
-        self.bytes = 0;
-        std::mem::take(&mut self.queue)
+    /// Takes the oldest.
+    pub(crate) fn pop(&mut self) -> Option<Waiting> {
+        let waiting = self.queue.pop_front()?;
+        self.bytes -= waiting.payload.bytes();
+        Some(waiting)
+    }
+
+    /// Takes the oldest if its time is over.
+    pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<Waiting> {
+        if self.next_expiry()? > now {
+            return None;
+        }
+        self.pop()
+    }
+
+    /// When the time of the oldest is over: frames expire in the order in which they came.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        self.queue.front().map(|waiting| waiting.expires)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -143,13 +271,15 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    const NOW: Instant = Instant::from_millis(0);
+
     #[test]
     fn a_frame_is_measured_in_bytes_of_utf8_and_not_in_characters() {
         let mut outbox = Outbox::default();
         let largest = "ä".repeat(MAX_FRAME_BYTES / 2);
-        assert_eq!(outbox.push(largest.clone()), Ok(()));
+        assert!(outbox.push(NOW, largest.clone().into()).is_ok());
         assert_eq!(
-            outbox.push(largest + "b"),
+            outbox.push(NOW, (largest + "b").into()),
             Err(Rejection::TooLarge {
                 bytes: MAX_FRAME_BYTES + 1,
                 limit: MAX_FRAME_BYTES
@@ -163,20 +293,47 @@ mod tests {
             frame_bytes: 10,
             queued_frames: 3,
             queued_bytes: 12,
+            ..OutboxLimits::default()
         });
-        assert_eq!(outbox.push("0123456789".into()), Ok(()));
+        assert!(outbox.push(NOW, "0123456789".into()).is_ok());
         assert_eq!(
-            outbox.push("too much".into()),
+            outbox.push(NOW, "too much".into()),
             Err(Rejection::QueueFull {
                 frames: 1,
                 bytes: 10
             })
         );
-        assert_eq!(outbox.push("a".into()), Ok(()));
-        assert_eq!(outbox.push(String::new()), Ok(()));
-        assert!(outbox.push(String::new()).is_err(), "three frames wait");
-        assert_eq!(outbox.drain(), ["0123456789", "a", ""]);
+        assert!(outbox.push(NOW, "a".into()).is_ok());
+        assert!(outbox.push(NOW, "".into()).is_ok());
+        assert!(outbox.push(NOW, "".into()).is_err(), "three frames wait");
+        let taken: Vec<_> = std::iter::from_fn(|| outbox.pop())
+            .map(|waiting| (waiting.ticket.number(), waiting.payload))
+            .collect();
+        let frame = Payload::from;
+        assert_eq!(
+            taken,
+            [(1, frame("0123456789")), (2, frame("a")), (3, frame(""))]
+        );
         assert_eq!((outbox.len(), outbox.bytes), (0, 0));
+    }
+
+    #[test]
+    fn what_waits_too_long_is_given_up_oldest_first_and_makes_room() {
+        let mut outbox = Outbox::new(OutboxLimits {
+            queued_frames: 2,
+            max_age: Duration::from_millis(100),
+            ..OutboxLimits::default()
+        });
+        let at = Instant::from_millis;
+        assert!(outbox.push(at(0), "a".into()).is_ok());
+        assert!(outbox.push(at(60), "b".into()).is_ok());
+        assert!(outbox.pop_expired(at(99)).is_none());
+        assert_eq!(outbox.next_expiry(), Some(at(100)));
+        let expired = outbox.pop_expired(at(100)).expect("the first one");
+        assert_eq!(expired.payload, "a".into());
+        assert!(outbox.pop_expired(at(100)).is_none());
+        assert!(outbox.push(at(100), "c".into()).is_ok());
+        assert_eq!(outbox.next_expiry(), Some(at(160)));
     }
 
     #[test]

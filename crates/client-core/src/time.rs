@@ -158,15 +158,26 @@ impl<const N: usize> Timers<N> {
         self.deadlines[timer.into()] = Some(deadline);
     }
 
+    pub(crate) fn stop(&mut self, timer: impl Into<usize>) {
+        self.deadlines[timer.into()] = None;
+    }
+
     pub(crate) fn stop_all(&mut self) {
         self.deadlines = [None; N];
     }
 
+    pub(crate) fn deadline(&self, timer: impl Into<usize>) -> Option<Instant> {
+        self.deadlines[timer.into()]
+    }
+
+    /// Stops the timer if its deadline has passed, and gives that deadline.
+    pub(crate) fn take_due(&mut self, timer: impl Into<usize>, now: Instant) -> Option<Instant> {
+        self.deadlines[timer.into()].take_if(|deadline| *deadline <= now)
+    }
+
     /// Whether the timer's deadline has passed; if so, the timer is stopped.
     pub(crate) fn fired(&mut self, timer: impl Into<usize>, now: Instant) -> bool {
-        self.deadlines[timer.into()]
-            .take_if(|deadline| *deadline <= now)
-            .is_some()
+        self.take_due(timer, now).is_some()
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {

@@ -1,12 +1,13 @@
 //! What the browser gives a driver: the time, chance, one alarm, and news of the network.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use babelwire_client_core::{Instant, Jitter};
 use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Url, VisibilityState, Window};
+use web_sys::{EventTarget, Url, VisibilityState, Window};
 
 /// The longest delay that `setTimeout` takes, in milliseconds; a longer one fires at once. (HTML
 /// standard, "Timers": the delay is a `long`.)
@@ -127,13 +128,61 @@ pub(crate) fn on_network(
     ]
 }
 
-/// News that somebody looks at the page again, for as long as it is held.
-pub(crate) fn on_visible(visible: impl Fn() + 'static) -> Option<EventListener> {
-    let document = window().document()?;
-    let target = document.clone();
-    Some(EventListener::new(&target, "visibilitychange", move |_| {
-        if document.visibility_state() == VisibilityState::Visible {
-            visible();
-        }
-    }))
+/// What the platform tells of the machine and the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// There is a network again.
+    Online,
+    /// There is none any more.
+    Offline,
+    /// Nobody can see the page.
+    Hidden,
+    /// Somebody can see it again, or it runs again after it was frozen or kept in the
+    /// back/forward cache.
+    Woke,
+}
+
+/// News of the machine and the page, for as long as the listeners are held.
+pub(crate) fn on_news(hear: Rc<dyn Fn(News)>) -> Vec<EventListener> {
+    let window: EventTarget = window().into();
+    let document = web_sys::window().and_then(|window| window.document());
+    let document = document.map(EventTarget::from);
+    let on = |target: &EventTarget, kind: &'static str, news: fn() -> News| {
+        let hear = Rc::clone(&hear);
+        EventListener::new(target, kind, move |_| hear(news()))
+    };
+    let mut listeners = vec![
+        on(&window, "online", || News::Online),
+        on(&window, "offline", || News::Offline),
+        on(&window, "pageshow", || News::Woke),
+    ];
+    if let Some(document) = document {
+        listeners.push(on(&document, "resume", || News::Woke));
+        listeners.push(on(&document, "visibilitychange", || {
+            if is_visible() {
+                News::Woke
+            } else {
+                News::Hidden
+            }
+        }));
+    }
+    listeners
+}
+
+pub(crate) fn is_visible() -> bool {
+    window()
+        .document()
+        .is_none_or(|document| document.visibility_state() == VisibilityState::Visible)
+}
+
+/// What the clock on the wall says, in milliseconds. It goes on while the machine sleeps, and may
+/// jump.
+pub(crate) fn wall_clock() -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float is cast to the nearest integer that there is"
+    )]
+    let millis = js_sys::Date::now() as u64;
+    millis
 }

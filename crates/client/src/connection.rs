@@ -2,38 +2,144 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use babelwire_client_core::{
-    Closed, Config, Connection, Event, Generation, Output, Rejection, SendOutcome, State,
+    Closed, Config, Connection, DialFailure, Event, Generation, Instant, Jitter, Output, Payload,
+    Rejection, SendOutcome, State,
 };
 use gloo_events::EventListener;
+use js_sys::{Array, ArrayBuffer, Uint8Array};
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
-use crate::browser::{self, Alarm};
+use crate::browser::{self, Alarm, News};
+use crate::ears::{Ears, Listener};
 
-/// What to connect to, and how.
-#[derive(Debug, Clone)]
+/// What to dial.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Options {
+pub struct Endpoint {
     /// The WebSocket's URL, the gateway's stage included; resolved by
     /// [`websocket_url`](crate::websocket_url), so `live` is one.
     pub url: String,
+    /// The subprotocols to offer, best first. A browser cannot send headers with a WebSocket's
+    /// handshake: a subprotocol is where a token fits that must not stand in a URL, and a URL's
+    /// query the other place.
+    pub protocols: Vec<String>,
+}
+
+impl Endpoint {
+    /// That URL, and no subprotocol.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            protocols: Vec::new(),
+        }
+    }
+
+    /// Offers one more subprotocol.
+    #[must_use]
+    pub fn with_protocol(mut self, protocol: impl Into<String>) -> Self {
+        self.protocols.push(protocol.into());
+        self
+    }
+}
+
+impl From<&str> for Endpoint {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+/// What a dial is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DialRequest {
+    /// The socket to be.
+    pub generation: Generation,
+    /// The backend would not take what was authenticated with last time: a token that is kept
+    /// must not be used again.
+    pub reauthenticate: bool,
+}
+
+type Fetching = Pin<Box<dyn Future<Output = Result<Endpoint, DialFailure>>>>;
+
+/// Where the endpoint comes from.
+#[derive(Clone)]
+enum Source {
+    Fixed(Endpoint),
+    Asked(Rc<dyn Fn(DialRequest) -> Fetching>),
+}
+
+/// What to connect to, and how.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    source: Source,
     /// How patient to be and how much to queue.
     pub config: Config,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Options");
+        if let Source::Fixed(endpoint) = &self.source {
+            debug.field("endpoint", endpoint);
+        }
+        debug.field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl Options {
     /// The defaults, for this URL.
     pub fn new(url: impl Into<String>) -> Self {
+        Self::to(Endpoint::new(url))
+    }
+
+    /// The defaults, for this endpoint.
+    pub fn to(endpoint: Endpoint) -> Self {
         Self {
-            url: url.into(),
+            source: Source::Fixed(endpoint),
             config: Config::default(),
         }
     }
+
+    /// The defaults, for an endpoint that is asked for afresh before every dial: a URL that is
+    /// signed, a token that expires. A failure to have one is no more final than a failed dial.
+    pub fn with_provider<Answer>(provider: impl Fn(DialRequest) -> Answer + 'static) -> Self
+    where
+        Answer: Future<Output = Result<Endpoint, DialFailure>> + 'static,
+    {
+        Self {
+            source: Source::Asked(Rc::new(move |request| Box::pin(provider(request)))),
+            config: Config::default(),
+        }
+    }
+
+    /// With another patience.
+    #[must_use]
+    pub fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+}
+
+/// A way to the backend, shared by all clones of a [`Client`]: a socket of this page's own, or one
+/// that all tabs have in common.
+pub(crate) trait Link {
+    fn send(&self, payload: Payload) -> SendOutcome;
+    fn state(&self) -> State;
+    fn queued(&self) -> usize;
+    fn retry_now(&self);
+    fn close(&self);
+    /// Nobody wants it any more, and nothing more is to be heard of it.
+    fn shut(&self);
 }
 
 /// A connection that stays up for as long as any clone of its handle is held.
@@ -48,7 +154,6 @@ pub struct Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("url", &self.handle.driver.url)
             .field("state", &self.state())
             .finish_non_exhaustive()
     }
@@ -70,21 +175,53 @@ impl Client {
     /// `on_event` hears of everything, one event at a time and in order; the first one, of the
     /// dial, before this returns. It may call any method of the client.
     pub fn connect(options: Options, on_event: impl Fn(Event) + 'static) -> Self {
+        Self::over(on_event, |hear| Box::new(Own::connect(options, hear)))
+    }
+
+    /// A client over a link that is made with what it has to tell its events to.
+    pub(crate) fn over(
+        on_event: impl Fn(Event) + 'static,
+        link: impl FnOnce(OnEvent) -> Box<dyn Link>,
+    ) -> Self {
         crate::lend_parser();
-        let driver = Driver::new(options, Rc::new(on_event));
-        driver.listen();
-        driver.input(|connection| {
-            connection.hint_online(browser::is_online());
-            connection.connect(browser::now());
-        });
+        let ears = Rc::new(Ears::new(on_event));
+        let heard = Rc::clone(&ears);
         Self {
-            handle: Rc::new(Handle { driver }),
+            handle: Rc::new(Handle {
+                link: link(Rc::new(move |event| heard.hear(event))),
+                ears,
+            }),
         }
     }
 
-    /// Sends a text frame, or queues it until a socket is open.
+    /// Hears every event from now on, beside the callback that the client was made with and before
+    /// it, for as long as the result is held.
+    pub fn listen(&self, on_event: impl Fn(&Event) + 'static) -> Listener {
+        self.intercept(move |event| {
+            on_event(event);
+            false
+        })
+    }
+
+    /// As [`Client::listen`]; an event that is answered with `true` goes no further.
+    pub(crate) fn intercept(&self, on_event: impl Fn(&Event) -> bool + 'static) -> Listener {
+        self.handle.ears.listen(on_event)
+    }
+
+    /// Sends a frame, or queues it until a socket takes it.
+    pub fn send_payload(&self, payload: impl Into<Payload>) -> SendOutcome {
+        self.handle.link.send(payload.into())
+    }
+
+    /// Sends a text frame, or queues it until a socket takes it.
     pub fn send_text(&self, text: impl Into<String>) -> SendOutcome {
-        self.handle.driver.send(text.into())
+        self.send_payload(text.into())
+    }
+
+    /// Sends a binary frame, or queues it until a socket takes it. API Gateway closes a connection
+    /// that sends one with 1003; other backends don't.
+    pub fn send_bytes(&self, bytes: impl Into<Vec<u8>>) -> SendOutcome {
+        self.send_payload(bytes.into())
     }
 
     /// Sends a message as a text frame of JSON, as [`Client::send_text`] does. An enum tagged by
@@ -98,7 +235,7 @@ impl Client {
 
     /// Where the connection stands.
     pub fn state(&self) -> State {
-        self.handle.driver.connection.borrow().state()
+        self.handle.link.state()
     }
 
     /// How long until the next dial; `None` unless the state is [`State::Waiting`].
@@ -109,44 +246,88 @@ impl Client {
         }
     }
 
-    /// How many frames wait for an open socket.
+    /// How many frames wait for a socket that takes them.
     pub fn queued(&self) -> usize {
-        self.handle.driver.connection.borrow().queued()
+        self.handle.link.queued()
     }
 
     /// Dials now, unless there is a socket already: before a wait is over, while the browser says
     /// that it is offline, or again after [`Client::close`].
     pub fn retry_now(&self) {
-        self.handle
-            .driver
-            .input(|connection| connection.connect(browser::now()));
+        self.handle.link.retry_now();
     }
 
     /// Closes for good, with code 1000; what is queued is discarded. Only
     /// [`Client::retry_now`] dials again.
     pub fn close(&self) {
-        self.handle.driver.input(Connection::close);
+        self.handle.link.close();
     }
 }
 
-/// What all clones of a [`Client`] share. The driver's own callbacks hold the driver, never this,
-/// so its drop is the moment when nobody wants the connection any more.
+/// What all clones of a [`Client`] share. The link's own callbacks hold what they drive, never
+/// this, so its drop is the moment when nobody wants the connection any more.
 struct Handle {
-    driver: Rc<Driver>,
+    link: Box<dyn Link>,
+    ears: Rc<Ears>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.driver.shut();
+        self.ears.close();
+        self.link.shut();
     }
 }
 
-type OnEvent = Rc<dyn Fn(Event)>;
+pub(crate) type OnEvent = Rc<dyn Fn(Event)>;
+
+/// A socket of this page's own.
+pub(crate) struct Own(Rc<Driver>);
+
+impl Own {
+    pub(crate) fn connect(options: Options, on_event: OnEvent) -> Self {
+        let driver = Driver::new(options, on_event);
+        driver.listen();
+        driver.input(|connection, now, jitter| {
+            connection.hint_online(browser::is_online());
+            connection.handle_visibility(now, browser::is_visible(), jitter);
+            connection.handle_clock(now, browser::wall_clock(), jitter);
+            connection.connect(now);
+        });
+        Self(driver)
+    }
+}
+
+impl Link for Own {
+    fn send(&self, payload: Payload) -> SendOutcome {
+        self.0.send(payload)
+    }
+
+    fn state(&self) -> State {
+        self.0.connection.borrow().state()
+    }
+
+    fn queued(&self) -> usize {
+        self.0.connection.borrow().queued()
+    }
+
+    fn retry_now(&self) {
+        self.0.input(|connection, now, _| connection.connect(now));
+    }
+
+    fn close(&self) {
+        self.0.input(|connection, _, _| connection.close());
+    }
+
+    fn shut(&self) {
+        self.0.shut();
+    }
+}
 
 struct Driver {
-    url: String,
+    source: Source,
     connection: RefCell<Connection>,
-    socket: RefCell<Option<Socket>>,
+    /// One, or a few while one takes over from another.
+    sockets: RefCell<Vec<Socket>>,
     alarm: Alarm,
     listeners: RefCell<Vec<EventListener>>,
     on_event: RefCell<Option<OnEvent>>,
@@ -157,9 +338,9 @@ struct Driver {
 impl Driver {
     fn new(options: Options, on_event: OnEvent) -> Rc<Self> {
         Rc::new(Self {
-            url: options.url,
+            source: options.source,
             connection: RefCell::new(Connection::new(options.config)),
-            socket: RefCell::default(),
+            sockets: RefCell::default(),
             alarm: Alarm::default(),
             listeners: RefCell::default(),
             on_event: RefCell::new(Some(on_event)),
@@ -167,45 +348,41 @@ impl Driver {
         })
     }
 
-    /// A callback's way back to the driver, which may be gone by then.
-    fn weakly(self: &Rc<Self>, then: impl Fn(&Rc<Self>) + 'static) -> impl Fn() + 'static {
+    fn listen(self: &Rc<Self>) {
         let driver = Rc::downgrade(self);
-        move || {
+        let listeners = browser::on_news(Rc::new(move |news| {
             if let Some(driver) = driver.upgrade() {
-                then(&driver);
+                driver.input(|connection, now, jitter| match news {
+                    News::Offline => connection.handle_offline(now),
+                    News::Online => connection.handle_online(now, jitter),
+                    News::Hidden => connection.handle_visibility(now, false, jitter),
+                    News::Woke => {
+                        // A frozen page is told nothing: it may have missed the time and the news.
+                        Self::catch_up(connection, now, jitter);
+                        if connection.state() == State::Offline && browser::is_online() {
+                            connection.handle_online(now, jitter);
+                        }
+                        connection.handle_visibility(now, browser::is_visible(), jitter);
+                        connection.handle_wake(now, jitter);
+                    }
+                });
             }
-        }
+        }));
+        *self.listeners.borrow_mut() = listeners;
     }
 
-    fn listen(self: &Rc<Self>) {
-        let network = browser::on_network(
-            self.weakly(|driver| {
-                driver.input(|connection| {
-                    connection.handle_online(browser::now(), browser::jitter());
-                });
-            }),
-            self.weakly(|driver| {
-                driver.input(|connection| connection.handle_offline(browser::now()));
-            }),
-        );
-        let visible = browser::on_visible(self.weakly(|driver| {
-            driver.input(|connection| {
-                let (now, jitter) = (browser::now(), browser::jitter());
-                // A frozen page is told nothing: it may have missed both the time and the news.
-                connection.handle_timeout(now, jitter);
-                if connection.state() == State::Offline && browser::is_online() {
-                    connection.handle_online(now, jitter);
-                }
-                connection.handle_wake(now, jitter);
-            });
-        }));
-        self.listeners.borrow_mut().extend(network);
-        self.listeners.borrow_mut().extend(visible);
+    fn catch_up(connection: &mut Connection, now: Instant, jitter: Jitter) {
+        connection.handle_timeout(now, jitter);
+        connection.handle_clock(now, browser::wall_clock(), jitter);
     }
 
     /// Tells the machine something, then does what it says.
-    fn input<T>(self: &Rc<Self>, input: impl FnOnce(&mut Connection) -> T) -> T {
-        let result = input(&mut self.connection.borrow_mut());
+    fn input<T>(self: &Rc<Self>, input: impl FnOnce(&mut Connection, Instant, Jitter) -> T) -> T {
+        let result = input(
+            &mut self.connection.borrow_mut(),
+            browser::now(),
+            browser::jitter(),
+        );
         self.run();
         result
     }
@@ -221,9 +398,19 @@ impl Driver {
             let output = self.connection.borrow_mut().poll_output();
             match output {
                 None => break,
-                Some(Output::Dial { generation }) => self.dial(generation),
+                Some(Output::Dial {
+                    generation,
+                    reauthenticate,
+                }) => self.dial(DialRequest {
+                    generation,
+                    reauthenticate,
+                }),
                 Some(Output::Abandon { generation }) => self.let_go(generation),
-                Some(Output::Transmit { generation, text }) => self.transmit(generation, &text),
+                Some(Output::Transmit {
+                    generation,
+                    payload,
+                }) => self.transmit(generation, &payload),
+                Some(Output::MeasureBuffer { generation }) => self.measure(generation),
                 Some(Output::Event(event)) => {
                     let on_event = self.on_event.borrow().clone();
                     if let Some(on_event) = on_event {
@@ -234,70 +421,129 @@ impl Driver {
         }
         self.busy.set(false);
         let deadline = self.connection.borrow().poll_timeout();
-        self.alarm.set(
-            deadline,
-            self.weakly(|driver| {
+        let driver = Rc::downgrade(self);
+        self.alarm.set(deadline, move || {
+            if let Some(driver) = driver.upgrade() {
                 driver.alarm.rang();
-                driver.input(|connection| {
-                    connection.handle_timeout(browser::now(), browser::jitter());
-                });
-            }),
-        );
+                driver.input(Self::catch_up);
+            }
+        });
     }
 
-    fn dial(self: &Rc<Self>, generation: Generation) {
-        let dialled = browser::websocket_url(&self.url).and_then(|url| {
-            Socket::dial(&url, generation, &Rc::downgrade(self))
-                .map_err(|error| browser::thrown(&error))
-        });
-        match dialled {
-            Ok(socket) => drop(self.socket.replace(Some(socket))),
-            Err(why) => self
-                .connection
-                .borrow_mut()
-                .handle_dial_impossible(generation, why),
+    fn dial(self: &Rc<Self>, request: DialRequest) {
+        match &self.source {
+            Source::Fixed(endpoint) => {
+                if let Err(why) = self.dial_endpoint(request.generation, endpoint) {
+                    self.connection
+                        .borrow_mut()
+                        .handle_dial_impossible(request.generation, why);
+                }
+            }
+            Source::Asked(provider) => {
+                let answer = provider(request);
+                let driver = Rc::downgrade(self);
+                spawn_local(async move {
+                    let answer = answer.await;
+                    if let Some(driver) = driver.upgrade() {
+                        driver.answered(request.generation, answer);
+                    }
+                });
+            }
         }
     }
 
-    fn send(self: &Rc<Self>, text: String) -> SendOutcome {
+    /// The provider has an endpoint, or none for now. Whoever wanted it may have gone on.
+    fn answered(self: &Rc<Self>, generation: Generation, answer: Result<Endpoint, DialFailure>) {
+        if !self.connection.borrow().is_dialling(generation) {
+            return;
+        }
+        let dialled = answer.and_then(|endpoint| {
+            self.dial_endpoint(generation, &endpoint)
+                .map_err(|why| DialFailure {
+                    why,
+                    retry_after: None,
+                })
+        });
+        if let Err(failure) = dialled {
+            self.input(|connection, now, jitter| {
+                connection.handle_dial_failed(now, generation, failure, jitter);
+            });
+        }
+    }
+
+    fn dial_endpoint(
+        self: &Rc<Self>,
+        generation: Generation,
+        endpoint: &Endpoint,
+    ) -> Result<(), String> {
+        let url = browser::websocket_url(&endpoint.url)?;
+        let socket = Socket::dial(&url, &endpoint.protocols, generation, &Rc::downgrade(self))
+            .map_err(|error| browser::thrown(&error))?;
+        self.sockets.borrow_mut().push(socket);
+        Ok(())
+    }
+
+    fn send(self: &Rc<Self>, payload: Payload) -> SendOutcome {
         let closing = self
-            .socket
+            .sockets
             .borrow()
-            .as_ref()
-            .filter(|socket| socket.web.ready_state() > WebSocket::OPEN)
+            .iter()
+            .find(|socket| socket.web.ready_state() > WebSocket::OPEN)
             .map(|socket| socket.generation);
-        self.input(|connection| {
+        self.input(|connection, now, _| {
             // A browser takes frames for a socket that is closing, and throws them away.
             if let Some(generation) = closing {
                 connection.handle_closing(generation);
             }
-            connection.send(text)
+            connection.send(now, payload)
         })
     }
 
-    fn transmit(&self, generation: Generation, text: &str) {
-        if let Some(socket) = &*self.socket.borrow()
-            && socket.generation == generation
+    fn with_socket(&self, generation: Generation, then: impl FnOnce(&WebSocket)) {
+        let sockets = self.sockets.borrow();
+        if let Some(socket) = sockets
+            .iter()
+            .find(|socket| socket.generation == generation)
         {
-            // Throws only while the socket is still being dialled, and the machine has seen it
-            // open.
-            let _ = socket.web.send_with_str(text);
+            then(&socket.web);
         }
     }
 
-    /// Leaves a socket behind, if it is the present one.
+    fn transmit(&self, generation: Generation, payload: &Payload) {
+        self.with_socket(generation, |web| {
+            // Throws only while the socket is still being dialled, and the machine has seen it
+            // open.
+            let _ = match payload {
+                Payload::Text(text) => web.send_with_str(text),
+                Payload::Binary(bytes) => web.send_with_u8_array(bytes),
+            };
+        });
+    }
+
+    fn measure(&self, generation: Generation) {
+        self.with_socket(generation, |web| {
+            let bytes = web.buffered_amount() as usize;
+            self.connection
+                .borrow_mut()
+                .handle_buffered(browser::now(), generation, bytes);
+        });
+    }
+
+    /// Leaves a socket behind, if it is still held.
     fn let_go(&self, generation: Generation) {
-        let socket = self
-            .socket
-            .borrow_mut()
-            .take_if(|socket| socket.generation == generation);
+        let mut sockets = self.sockets.borrow_mut();
+        let place = sockets
+            .iter()
+            .position(|socket| socket.generation == generation);
+        let socket = place.map(|place| sockets.swap_remove(place));
+        drop(sockets);
         drop(socket);
     }
 
     fn shut(self: &Rc<Self>) {
         drop(self.on_event.take());
         drop(self.listeners.take());
-        self.input(Connection::close);
+        self.input(|connection, _, _| connection.close());
         self.alarm.stop();
     }
 }
@@ -310,8 +556,14 @@ struct Socket {
 }
 
 impl Socket {
-    fn dial(url: &str, generation: Generation, driver: &Weak<Driver>) -> Result<Self, JsValue> {
-        let web = WebSocket::new(url)?;
+    fn dial(
+        url: &str,
+        protocols: &[String],
+        generation: Generation,
+        driver: &Weak<Driver>,
+    ) -> Result<Self, JsValue> {
+        let protocols: Array = protocols.iter().map(JsValue::from).collect();
+        let web = WebSocket::new_with_str_sequence(url, &protocols)?;
         web.set_binary_type(BinaryType::Arraybuffer);
         let on = |kind: &'static str, then: fn(&Rc<Driver>, Generation, &web_sys::Event)| {
             let driver = driver.clone();
@@ -323,16 +575,26 @@ impl Socket {
         };
         let listeners = vec![
             on("open", |driver, generation, _| {
-                driver.input(|connection| connection.handle_opened(browser::now(), generation));
+                driver.input(|connection, now, jitter| {
+                    connection.handle_opened(now, generation, jitter);
+                });
             }),
             on("message", |driver, generation, event| {
-                // The gateway has no binary frames, so whatever is not text is nobody's.
-                if let Some(text) = event.unchecked_ref::<MessageEvent>().data().as_string() {
-                    driver.input(|connection| connection.handle_frame(generation, text));
-                }
+                let data = event.unchecked_ref::<MessageEvent>().data();
+                let payload = match data.as_string() {
+                    Some(text) => Payload::Text(text),
+                    None => match data.dyn_ref::<ArrayBuffer>() {
+                        Some(buffer) => Payload::Binary(Uint8Array::new(buffer).to_vec()),
+                        // The binary type is set: there is no third kind.
+                        None => return,
+                    },
+                };
+                driver.input(|connection, now, _| {
+                    connection.handle_frame(now, generation, payload);
+                });
             }),
             on("error", |driver, generation, _| {
-                driver.input(|connection| connection.handle_error(generation));
+                driver.input(|connection, _, _| connection.handle_error(generation));
             }),
             on("close", |driver, generation, event| {
                 let event = event.unchecked_ref::<CloseEvent>();
@@ -342,8 +604,8 @@ impl Socket {
                     was_clean: event.was_clean(),
                 };
                 driver.let_go(generation);
-                driver.input(|connection| {
-                    connection.handle_closed(browser::now(), generation, closed, browser::jitter());
+                driver.input(|connection, now, jitter| {
+                    connection.handle_closed(now, generation, closed, jitter);
                 });
             }),
         ];

@@ -16,12 +16,12 @@
 //! use babelwire_wire::Action;
 //!
 //! let client = Client::connect(Options::new("live"), |event| match event {
-//!     Event::Frame { text, .. } => println!("{text}"),
+//!     Event::Frame { payload, .. } => println!("{payload:?}"),
 //!     Event::Changed { to, cause, .. } => println!("{}: {cause}", to.as_str()),
 //!     _ => {}
 //! });
 //! let outcome = client.send(&Action::EchoMessage { data: "hello".to_owned() });
-//! assert_eq!(outcome, SendOutcome::Queued);
+//! assert!(matches!(outcome, SendOutcome::Queued(_)));
 //! ```
 //!
 //! It runs where there is a `window`. It compiles for other targets, so that a workspace can be
@@ -29,16 +29,19 @@
 
 mod browser;
 mod connection;
+mod ears;
 mod json;
 mod reconciler;
 pub mod upload;
 
 pub use babelwire_client_core::{
-    AfterClose, Backoff, Cause, Closed, Config, Continuity, Event, FetchError, Generation, Instant,
-    OutboxLimits, ReconcileConfig, ReconcileState, Rejection, SendOutcome, State, after_close,
-    meaning,
+    AfterClose, Backoff, Cause, Closed, Config, Continuity, DialFailure, Discard, Event,
+    FetchError, Generation, Heartbeat, Instant, OutboxLimits, Payload, ReconcileConfig,
+    ReconcileState, Rejection, Reply, Rollover, SendOutcome, StandbyNews, State, Ticket,
+    after_close, meaning,
 };
 pub use browser::websocket_url;
-pub use connection::{Client, Options};
+pub use connection::{Client, DialRequest, Endpoint, Options};
+pub use ears::Listener;
 pub use json::lend_parser;
 pub use reconciler::Reconciler;

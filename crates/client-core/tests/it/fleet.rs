@@ -27,7 +27,7 @@ fn dials(outage: Duration) -> Vec<(u64, u32)> {
         while now - start < outage {
             let mut dialled = None;
             while let Some(output) = connection.poll_output() {
-                if let Output::Dial { generation } = output {
+                if let Output::Dial { generation, .. } = output {
                     dialled = Some(generation);
                 }
             }

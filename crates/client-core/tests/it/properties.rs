@@ -1,14 +1,16 @@
 //! Whatever happens, in whatever order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use babelwire_client_core::{
-    Closed, Config, Connection, Event, FetchError, Generation, Instant, Jitter, OutboxLimits,
-    Output, Reconcile, ReconcileConfig, ReconcileState, SendOutcome, State, Upload, UploadConfig,
-    UploadError, UploadOutput, UploadState,
+    Closed, Config, Connection, DialFailure, Event, FetchError, Generation, Instant, Jitter,
+    OutboxLimits, Output, Reconcile, ReconcileConfig, ReconcileState, Rollover, SendOutcome, State,
+    Upload, UploadConfig, UploadError, UploadOutput, UploadState,
 };
 use proptest::prelude::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 enum Input {
@@ -19,6 +21,11 @@ enum Input {
     Offline,
     Online,
     Wake,
+    See(bool),
+    /// The clock on the wall is so many milliseconds ahead of the machine's.
+    Clock(u64),
+    Buffered(usize),
+    DialFails(Which),
     /// Time passes, and the timer may be late: it rings now, or not at all.
     Pass(u64, bool),
     Opened(Which),
@@ -35,7 +42,7 @@ struct Which(usize);
 
 /// One draw for an input, since a strategy of strategies takes most of the time of a test.
 fn input() -> impl Strategy<Value = Input> {
-    (0_u8..36, any::<u16>(), any::<u16>()).prop_map(|(kind, number, other)| {
+    (0_u8..44, any::<u16>(), any::<u16>()).prop_map(|(kind, number, other)| {
         let which = Which(usize::from(other.saturating_sub(50_000) / 5_000));
         match kind {
             0..=1 => Input::Connect,
@@ -51,7 +58,12 @@ fn input() -> impl Strategy<Value = Input> {
             28 => Input::Error(which),
             29 => Input::Closing(which),
             30..=34 => Input::SocketClosed(which, number),
-            _ => Input::Impossible(which),
+            35 => Input::Impossible(which),
+            36..=37 => Input::See(number % 2 == 0),
+            38 => Input::Clock(u64::from(number)),
+            39..=40 => Input::Buffered(usize::from(number % 100)),
+            41..=42 => Input::DialFails(which),
+            _ => Input::Pass(u64::from(number) * 100, true),
         }
     })
 }
@@ -63,11 +75,15 @@ struct Watched {
     now: Instant,
     /// Sockets dialled, oldest first.
     dialled: Vec<Generation>,
-    /// The socket that the driver holds, and whether it has reported to be open.
-    held: Option<(Generation, bool)>,
+    /// The sockets that the driver holds, and whether each has reported to be open.
+    held: BTreeMap<Generation, bool>,
     /// Frames accepted by `send` and not resolved yet.
     unresolved: VecDeque<String>,
     sent: usize,
+    frames: usize,
+    pings: usize,
+    /// What a socket says that it has not sent.
+    buffered: usize,
 }
 
 impl Watched {
@@ -77,7 +93,14 @@ impl Watched {
                 frame_bytes: 30,
                 queued_frames: 5,
                 queued_bytes: 60,
+                max_age: Duration::from_secs(600),
+                buffered_bytes: 50,
             },
+            rollover: Some(Rollover {
+                earliest: Duration::from_secs(100),
+                latest: Duration::from_secs(200),
+                overlap: Duration::from_secs(20),
+            }),
             ..Config::default()
         };
         Self {
@@ -85,9 +108,12 @@ impl Watched {
             config,
             now: Instant::from_millis(0),
             dialled: Vec::new(),
-            held: None,
+            held: BTreeMap::new(),
             unresolved: VecDeque::new(),
             sent: 0,
+            frames: 0,
+            pings: 0,
+            buffered: 0,
         }
     }
 
@@ -102,6 +128,35 @@ impl Watched {
             Input::Connect => self.connection.connect(self.now),
             Input::Close => self.connection.close(),
             Input::Send(bytes) => self.send(*bytes),
+            Input::See(visible) => {
+                self.connection
+                    .handle_visibility(self.now, *visible, jitter);
+            }
+            Input::Clock(ahead) => {
+                let wall = self.now.as_millis() + ahead;
+                self.connection.handle_clock(self.now, wall, jitter);
+            }
+            Input::Buffered(bytes) => {
+                self.buffered = *bytes;
+                if let Some(generation) = was.generation() {
+                    self.connection
+                        .handle_buffered(self.now, generation, *bytes);
+                }
+            }
+            Input::DialFails(which) => {
+                let generation = self.generation(*which);
+                if let Some(generation) =
+                    generation.filter(|generation| self.connection.is_dialling(*generation))
+                {
+                    self.held.remove(&generation);
+                    self.connection.handle_dial_failed(
+                        self.now,
+                        generation,
+                        DialFailure::default(),
+                        jitter,
+                    );
+                }
+            }
             Input::Hint(online) => self.connection.hint_online(*online),
             Input::Offline => self.connection.handle_offline(self.now),
             Input::Online => self.connection.handle_online(self.now, jitter),
@@ -114,17 +169,21 @@ impl Watched {
             }
             Input::Opened(which) => {
                 if let Some(generation) = self.generation(*which) {
-                    if let Some((held, open)) = &mut self.held
-                        && *held == generation
-                    {
+                    if let Some(open) = self.held.get_mut(&generation) {
                         *open = true;
                     }
-                    self.connection.handle_opened(self.now, generation);
+                    self.connection.handle_opened(self.now, generation, jitter);
                 }
             }
             Input::Frame(which) => {
                 if let Some(generation) = self.generation(*which) {
-                    self.connection.handle_frame(generation, "frame".to_owned());
+                    self.frames += 1;
+                    let text = match self.frames % 3 {
+                        0 => format!(r#"{{"type":"pong","data":"hb-{}"}}"#, self.pings),
+                        _ => format!("frame {}", self.frames),
+                    };
+                    self.connection
+                        .handle_frame(self.now, generation, text.into());
                 }
             }
             Input::Error(which) => {
@@ -139,9 +198,7 @@ impl Watched {
             }
             Input::SocketClosed(which, code) => {
                 if let Some(generation) = self.generation(*which) {
-                    if self.held.is_some_and(|(held, _)| held == generation) {
-                        self.held = None;
-                    }
+                    self.held.remove(&generation);
                     let closed = Closed {
                         code: *code,
                         reason: String::new(),
@@ -162,7 +219,15 @@ impl Watched {
         if self.dialled.len() > dials {
             assert!(
                 matches!(input, Input::Connect)
-                    || matches!((input, was), (Input::Pass(_, true), State::Waiting { .. })),
+                    // A close that asks for it is answered by a dial at once, if all was well.
+                    || matches!((input, was), (Input::SocketClosed(_, 3008), State::Open { .. }))
+                    || matches!(
+                        (input, was),
+                        (
+                            Input::Pass(_, true),
+                            State::Waiting { .. } | State::Open { .. }
+                        )
+                    ),
                 "{input:?} in {was:?} must not dial"
             );
         }
@@ -173,13 +238,13 @@ impl Watched {
         self.sent += 1;
         let text = format!("{:0bytes$}", self.sent);
         let fits = text.len() <= self.config.outbox.frame_bytes;
-        match self.connection.send(text.clone()) {
+        match self.connection.send(self.now, text.clone().into()) {
             SendOutcome::Sent => {
                 assert!(fits && self.connection.state().is_open());
                 assert_eq!(self.connection.queued(), 0, "nothing is overtaken");
                 self.unresolved.push_back(text);
             }
-            SendOutcome::Queued => {
+            SendOutcome::Queued(_) => {
                 assert!(fits);
                 self.unresolved.push_back(text);
             }
@@ -198,29 +263,35 @@ impl Watched {
     fn obey(&mut self) {
         while let Some(output) = self.connection.poll_output() {
             match output {
-                Output::Dial { generation } => {
-                    assert_eq!(self.held, None, "one socket at a time");
+                Output::Dial { generation, .. } => {
+                    assert!(self.held.len() <= 2, "two sockets, or three for an overlap");
                     assert!(self.dialled.last().is_none_or(|last| *last < generation));
                     self.dialled.push(generation);
-                    self.held = Some((generation, false));
+                    self.held.insert(generation, false);
                 }
                 Output::Abandon { generation } => {
-                    if self.held.is_some_and(|(held, _)| held == generation) {
-                        self.held = None;
-                    }
+                    self.held.remove(&generation);
                 }
                 Output::Transmit { generation, .. } => {
                     assert_eq!(
-                        self.held,
-                        Some((generation, true)),
+                        self.held.get(&generation),
+                        Some(&true),
                         "sent to an open socket"
                     );
                 }
-                Output::Event(Event::Sent { text, .. } | Event::Discarded { text }) => {
-                    self.resolve(&text);
+                Output::MeasureBuffer { generation } => {
+                    self.connection
+                        .handle_buffered(self.now, generation, self.buffered);
+                }
+                Output::Event(Event::Sent { payload, .. } | Event::Discarded { payload, .. }) => {
+                    self.resolve(payload.text().unwrap());
                 }
                 Output::Event(Event::Frame { generation, .. }) => {
-                    assert_eq!(self.held, Some((generation, true)));
+                    assert_eq!(self.held.get(&generation), Some(&true));
+                }
+                Output::Event(Event::Pinged { .. }) => self.pings += 1,
+                Output::Event(Event::Retired { generation }) => {
+                    self.held.remove(&generation);
                 }
                 Output::Event(_) => {}
             }
@@ -229,29 +300,39 @@ impl Watched {
 
     fn check(&self, was: State) {
         let state = self.connection.state();
-        assert_eq!(
-            state.generation(),
-            self.held.map(|(generation, _)| generation),
-            "the machine and the driver hold the same socket"
-        );
+        match state.generation() {
+            Some(generation) => assert!(self.held.contains_key(&generation)),
+            None => assert!(self.held.is_empty(), "{state:?} with {:?}", self.held),
+        }
+        if !state.is_open() {
+            assert!(self.held.len() <= 1, "one socket but in a rollover");
+        }
         match state {
             State::Connecting { .. } => assert!(self.connection.poll_timeout().is_some()),
-            State::Open { .. } => {}
+            State::Open { .. } => {
+                assert!(self.connection.poll_timeout().is_some(), "a ping is due");
+            }
             State::Waiting {
                 attempt,
                 delay,
                 until,
             } => {
                 assert!(attempt >= 1);
-                assert!(delay <= self.config.backoff.ceiling(attempt));
-                assert_eq!(self.connection.poll_timeout(), Some(until));
+                // A server that was dialled too often in a minute is given a minute.
+                assert!(delay <= self.config.backoff.ceiling(attempt).max(MINUTE));
+                assert!(self.connection.poll_timeout().is_some_and(|at| at <= until));
                 if was != state {
                     assert_eq!(until, self.now + delay);
                 }
             }
-            State::Offline | State::Closed => {
-                assert_eq!(self.connection.poll_timeout(), None);
+            State::Offline => {
+                assert_eq!(
+                    self.connection.poll_timeout().is_some(),
+                    self.connection.queued() > 0,
+                    "only what waits grows old"
+                );
             }
+            State::Closed => assert_eq!(self.connection.poll_timeout(), None),
         }
         assert!(self.connection.queued() <= self.config.outbox.queued_frames);
         assert_eq!(self.connection.queued(), self.unresolved.len());
@@ -266,7 +347,7 @@ impl Watched {
             self.feed(&Input::Connect, Jitter::new(0.9));
         }
         self.feed(&Input::Online, Jitter::new(0.9));
-        for _ in 0..3 {
+        for _ in 0..6 {
             match self.connection.state() {
                 State::Open { .. } => return,
                 State::Connecting { .. } => self.feed(&Input::Opened(Which(0)), Jitter::new(0.9)),

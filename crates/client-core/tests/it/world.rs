@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use babelwire_client_core::{
-    Closed, Config, Connection, Event, Generation, Instant, Jitter, Output, State,
+    Closed, Config, Connection, DialFailure, Event, Generation, Instant, Jitter, Output, Payload,
+    State,
 };
 
 /// Random numbers that are the same in every run: `SplitMix64`.
@@ -37,6 +38,19 @@ pub(crate) enum Server {
     SlamsTheDoor(u16),
 }
 
+/// How the server answers a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// As the contract says.
+    Pong,
+    /// As API Gateway does where there is no such route.
+    Forbidden,
+    /// Not at all.
+    Nothing,
+}
+
+const FORBIDDEN: &str = r#"{"message": "Forbidden", "connectionId":"a=", "requestId":"b="}"#;
+
 #[derive(Debug)]
 enum Happening {
     DialReachesServer(Generation),
@@ -53,15 +67,33 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) connection: Connection,
     pub(crate) server: Server,
-    /// What the server has received, in the order of arrival.
+    pub(crate) answer: Answer,
+    /// One way, client to server or back.
+    pub(crate) latency: Duration,
+    /// What the server has received but pings, in the order of arrival.
     pub(crate) received: Vec<String>,
+    /// The pings that the server has received.
+    pub(crate) pings: Vec<Instant>,
+    /// All events but those of the heartbeat.
     pub(crate) events: Vec<Event>,
+    /// The events of the heartbeat.
+    pub(crate) beats: Vec<Event>,
+    /// Whether each dial had to authenticate anew.
+    pub(crate) reauthenticated: Vec<bool>,
+    /// What a socket says that it has not sent, if it says anything but zero.
+    pub(crate) buffered: usize,
     /// When each socket was dialled.
     pub(crate) dials: Vec<Instant>,
     /// Sockets that the server holds open.
     accepted: BTreeSet<Generation>,
-    /// The socket that the client holds, if any.
-    held: Option<Generation>,
+    /// Sockets whose packets vanish, both ways.
+    silent: BTreeSet<Generation>,
+    /// Sockets that the client holds.
+    held: BTreeSet<Generation>,
+    /// Sockets that the client holds and that are open.
+    pub(crate) open: BTreeSet<Generation>,
+    /// While this is set, the client has to hold an open socket.
+    pub(crate) must_stay_open: bool,
     agenda: BTreeMap<(Instant, u64), Happening>,
     scheduled: u64,
     dice: Dice,
@@ -73,11 +105,20 @@ impl World {
             now: Instant::from_millis(1_000_000),
             connection: Connection::new(config),
             server: Server::Accepts,
+            answer: Answer::Pong,
+            latency: LATENCY,
             received: Vec::new(),
+            pings: Vec::new(),
             events: Vec::new(),
+            beats: Vec::new(),
+            reauthenticated: Vec::new(),
+            buffered: 0,
             dials: Vec::new(),
             accepted: BTreeSet::new(),
-            held: None,
+            silent: BTreeSet::new(),
+            held: BTreeSet::new(),
+            open: BTreeSet::new(),
+            must_stay_open: false,
             agenda: BTreeMap::new(),
             scheduled: 0,
             dice: Dice::new(7),
@@ -88,9 +129,10 @@ impl World {
     pub(crate) fn connected() -> Self {
         let mut world = Self::new(Config::default());
         world.connect();
-        world.run(LATENCY * 2);
+        world.run(LATENCY * 4);
         assert!(world.connection.state().is_open());
         world.events.clear();
+        world.beats.clear();
         world
     }
 
@@ -109,7 +151,7 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, text: &str) -> babelwire_client_core::SendOutcome {
-        let outcome = self.connection.send(text.to_owned());
+        let outcome = self.connection.send(self.now, text.into());
         self.obey();
         outcome
     }
@@ -131,9 +173,50 @@ impl World {
         self.obey();
     }
 
+    pub(crate) fn is_seen(&mut self, visible: bool) {
+        let jitter = self.dice.roll();
+        self.connection.handle_visibility(self.now, visible, jitter);
+        self.obey();
+    }
+
+    /// The clock on the wall is looked at.
+    pub(crate) fn looks_at_the_clock(&mut self, wall: u64) {
+        let jitter = self.dice.roll();
+        self.connection.handle_clock(self.now, wall, jitter);
+        self.obey();
+    }
+
+    /// The page does not run for so long; then what came meanwhile is heard, timers first.
+    pub(crate) fn freezes_for(&mut self, time: Duration) {
+        self.now = self.now + time;
+        let jitter = self.dice.roll();
+        self.connection.handle_timeout(self.now, jitter);
+        self.obey();
+    }
+
+    /// Packets of the sockets of now vanish, both ways; those of later ones don't.
+    pub(crate) fn goes_silent(&mut self) {
+        self.silent.extend(self.accepted.iter().copied());
+    }
+
+    /// The socket has sent all but so much of what it was given.
+    pub(crate) fn drains_to(&mut self, bytes: usize) {
+        self.buffered = bytes;
+    }
+
+    /// The driver finds nothing to dial.
+    pub(crate) fn dial_fails(&mut self, failure: DialFailure) {
+        let jitter = self.dice.roll();
+        if let Some(generation) = self.held.pop_last() {
+            self.connection
+                .handle_dial_failed(self.now, generation, failure, jitter);
+        }
+        self.obey();
+    }
+
     /// The platform refuses the dial that is under way.
     pub(crate) fn dial_is_impossible(&mut self, why: &str) {
-        if let Some(generation) = self.held {
+        if let Some(generation) = self.held.last().copied() {
             self.connection
                 .handle_dial_impossible(generation, why.to_owned());
         }
@@ -144,7 +227,7 @@ impl World {
     pub(crate) fn broadcast(&mut self, text: &str) {
         for generation in self.accepted.clone() {
             self.after(
-                LATENCY,
+                self.latency,
                 Happening::FrameReachesClient(generation, text.to_owned()),
             );
         }
@@ -159,7 +242,13 @@ impl World {
     /// The server closes all its sockets with this code.
     pub(crate) fn server_closes(&mut self, code: u16) {
         for generation in std::mem::take(&mut self.accepted) {
-            self.after(LATENCY, Happening::CloseReachesClient(generation, code));
+            if self.silent.contains(&generation) {
+                continue;
+            }
+            self.after(
+                self.latency,
+                Happening::CloseReachesClient(generation, code),
+            );
         }
     }
 
@@ -185,7 +274,7 @@ impl World {
     }
 
     /// Lets the next thing happen, unless there is none until `end`.
-    fn step(&mut self, end: Instant) -> bool {
+    pub(crate) fn step(&mut self, end: Instant) -> bool {
         let happening = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let timeout = self.connection.poll_timeout();
         let next = happening.into_iter().chain(timeout).min();
@@ -224,7 +313,7 @@ impl World {
         self.events
             .iter()
             .filter_map(|event| match event {
-                Event::Frame { text, .. } => Some(text.as_str()),
+                Event::Frame { payload, .. } => payload.text(),
                 _ => None,
             })
             .collect()
@@ -243,32 +332,44 @@ impl World {
             Happening::DialReachesServer(generation) => match self.server {
                 Server::Silent => {}
                 Server::Refuses => {
-                    self.after(LATENCY, Happening::CloseReachesClient(generation, 1006));
+                    self.after(
+                        self.latency,
+                        Happening::CloseReachesClient(generation, 1006),
+                    );
                 }
                 Server::Accepts => {
                     self.accepted.insert(generation);
-                    self.after(LATENCY, Happening::OpenReachesClient(generation));
+                    self.after(self.latency, Happening::OpenReachesClient(generation));
                 }
                 Server::SlamsTheDoor(code) => {
-                    self.after(LATENCY, Happening::OpenReachesClient(generation));
-                    self.after(LATENCY, Happening::CloseReachesClient(generation, code));
+                    self.after(self.latency, Happening::OpenReachesClient(generation));
+                    self.after(
+                        self.latency,
+                        Happening::CloseReachesClient(generation, code),
+                    );
                 }
             },
             Happening::OpenReachesClient(generation) => {
-                self.connection.handle_opened(self.now, generation);
+                if self.held.contains(&generation) {
+                    self.open.insert(generation);
+                }
+                let jitter = self.dice.roll();
+                self.connection.handle_opened(self.now, generation, jitter);
             }
             Happening::FrameReachesServer(generation, text) => {
-                if self.accepted.contains(&generation) {
-                    self.received.push(text);
+                if self.accepted.contains(&generation) && !self.silent.contains(&generation) {
+                    self.serve(generation, text);
                 }
             }
             Happening::FrameReachesClient(generation, text) => {
-                self.connection.handle_frame(generation, text);
+                if !self.silent.contains(&generation) {
+                    self.connection
+                        .handle_frame(self.now, generation, text.into());
+                }
             }
             Happening::CloseReachesClient(generation, code) => {
-                if self.held == Some(generation) {
-                    self.held = None;
-                }
+                self.held.remove(&generation);
+                self.open.remove(&generation);
                 let jitter = self.dice.roll();
                 let closed = Closed {
                     code,
@@ -280,27 +381,67 @@ impl World {
             }
         }
         self.obey();
+        if self.must_stay_open {
+            assert!(!self.open.is_empty(), "no socket is open");
+        }
+    }
+
+    /// The server has a frame.
+    fn serve(&mut self, generation: Generation, text: String) {
+        let data = text
+            .strip_prefix(r#"{"action":"ping","data":""#)
+            .and_then(|rest| rest.strip_suffix(r#""}"#));
+        let Some(data) = data else {
+            return self.received.push(text);
+        };
+        self.pings.push(self.now);
+        let answer = match self.answer {
+            Answer::Pong => format!(r#"{{"type":"pong","data":"{data}"}}"#),
+            Answer::Forbidden => FORBIDDEN.to_owned(),
+            Answer::Nothing => return,
+        };
+        self.after(
+            self.latency,
+            Happening::FrameReachesClient(generation, answer),
+        );
     }
 
     fn obey(&mut self) {
         while let Some(output) = self.connection.poll_output() {
             match output {
-                Output::Dial { generation } => {
-                    assert_eq!(self.held, None, "one socket at a time");
-                    self.held = Some(generation);
+                Output::Dial {
+                    generation,
+                    reauthenticate,
+                } => {
+                    assert!(self.held.len() < 2, "two sockets at most");
+                    self.held.insert(generation);
                     self.dials.push(self.now);
-                    self.after(LATENCY, Happening::DialReachesServer(generation));
+                    self.reauthenticated.push(reauthenticate);
+                    self.after(self.latency, Happening::DialReachesServer(generation));
                 }
                 Output::Abandon { generation } => {
-                    if self.held == Some(generation) {
-                        self.held = None;
-                    }
+                    self.held.remove(&generation);
+                    self.open.remove(&generation);
                     self.accepted.remove(&generation);
                 }
-                Output::Transmit { generation, text } => {
-                    assert_eq!(self.held, Some(generation), "sent to a socket that is held");
-                    self.after(LATENCY, Happening::FrameReachesServer(generation, text));
+                Output::Transmit {
+                    generation,
+                    payload: Payload::Text(text),
+                } => {
+                    assert!(self.open.contains(&generation), "sent to an open socket");
+                    self.after(
+                        self.latency,
+                        Happening::FrameReachesServer(generation, text),
+                    );
                 }
+                Output::Transmit { .. } => panic!("this world speaks text"),
+                Output::MeasureBuffer { generation } => {
+                    self.connection
+                        .handle_buffered(self.now, generation, self.buffered);
+                }
+                Output::Event(
+                    event @ (Event::Pinged { .. } | Event::Ponged { .. } | Event::Mute { .. }),
+                ) => self.beats.push(event),
                 Output::Event(event) => self.events.push(event),
             }
         }

@@ -3,7 +3,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use babelwire_client::{
-    Backoff, Cause, Client, Continuity, Event, Options, Rejection, SendOutcome, State,
+    Backoff, Cause, Client, Continuity, Event, Options, Payload, Rejection, SendOutcome, State,
     websocket_url,
 };
 use babelwire_wire::{Action, Frame, Inbound};
@@ -28,7 +28,10 @@ async fn a_message_goes_out_and_its_echo_comes_back() {
         ["connecting"],
         "heard before connect returns"
     );
-    assert_eq!(client.send(&echo("käse 🧀")), SendOutcome::Queued);
+    assert!(matches!(
+        client.send(&echo("käse 🧀")),
+        SendOutcome::Queued(_)
+    ));
     until("the echo", || {
         heard.frames().contains(&"käse 🧀".to_owned())
     })
@@ -43,7 +46,7 @@ async fn a_message_goes_out_and_its_echo_comes_back() {
     )));
     assert!(heard.any(|event| matches!(
         event,
-        Event::Sent { text, .. } if text.contains("echomessage")
+        Event::Sent { payload: Payload::Text(text), .. } if text.contains("echomessage")
     )));
     let ping = Action::Ping {
         data: "1".to_owned(),
@@ -66,12 +69,15 @@ async fn what_is_queued_while_connecting_arrives_whole_and_in_order() {
     let queued: Vec<String> = (0..100).map(|number| format!("q{number}")).collect();
     for data in &queued {
         let outcome = client.send(&Action::Ping { data: data.clone() });
-        assert_eq!(outcome, SendOutcome::Queued);
+        assert!(matches!(outcome, SendOutcome::Queued(_)));
     }
     assert_eq!(client.queued(), 100);
     let pongs = || {
         heard.map(|event| match event {
-            Event::Frame { text, .. } => match Inbound::parse(text.clone()).frame {
+            Event::Frame {
+                payload: Payload::Text(text),
+                ..
+            } => match Inbound::parse(text.clone()).frame {
                 Frame::Pong { data } => Some(data),
                 _ => None,
             },
@@ -80,7 +86,7 @@ async fn what_is_queued_while_connecting_arrives_whole_and_in_order() {
     };
     until("100 pongs", || pongs().len() == 100).await;
     let sent = heard.map(|event| match event {
-        Event::Sent { text, .. } => Some(text.clone()),
+        Event::Sent { payload, .. } => payload.text().map(ToOwned::to_owned),
         _ => None,
     });
     let expected: Vec<String> = queued
@@ -230,7 +236,9 @@ async fn a_callback_may_send_and_close_and_events_stay_in_order() {
                 Event::Opened { .. } => {
                     assert_eq!(client.send(&echo("from inside")), SendOutcome::Sent);
                 }
-                Event::Frame { text, .. } if text == "from inside" => client.close(),
+                Event::Frame { payload, .. } if payload.text() == Some("from inside") => {
+                    client.close();
+                }
                 _ => {}
             }
         }
@@ -294,7 +302,7 @@ async fn the_last_handle_may_be_dropped_inside_its_own_callback() {
         ear.push(event);
     });
     let queued = client.send(&echo("nobody waits for this any more"));
-    assert_eq!(queued, SendOutcome::Queued);
+    assert!(matches!(queued, SendOutcome::Queued(_)));
     slot.replace(Some(client));
     until("the drop", || slot.borrow().is_none()).await;
     settle().await;
@@ -308,7 +316,10 @@ async fn the_browser_goes_offline_and_online_again() {
     open(&client).await;
     network(false);
     assert_eq!(client.state(), State::Offline);
-    assert_eq!(client.send(&echo("from a tunnel")), SendOutcome::Queued);
+    assert!(matches!(
+        client.send(&echo("from a tunnel")),
+        SendOutcome::Queued(_)
+    ));
     settle().await;
     assert_eq!(client.state(), State::Offline);
     network(true);

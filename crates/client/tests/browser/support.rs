@@ -147,7 +147,7 @@ impl Heard<Event> {
     /// The texts of the frames that came in.
     pub(crate) fn frames(&self) -> Vec<String> {
         self.map(|event| match event {
-            Event::Frame { text, .. } => Some(text.clone()),
+            Event::Frame { payload, .. } => payload.text().map(ToOwned::to_owned),
             _ => None,
         })
     }
