@@ -26,6 +26,7 @@
 //! connection.handle_opened(Instant::from_millis(80), generation, Jitter::new(0.3));
 //! assert_eq!(connection.state(), State::Open { generation });
 //! ```
+#![deny(missing_docs)]
 
 mod calls;
 mod close;
@@ -55,3 +56,7 @@ pub use reconcile::{Fetch, FetchError, FetchId, Reconcile, ReconcileConfig, Reco
 pub use rollover::Rollover;
 pub use time::{Backoff, Instant, Jitter};
 pub use upload::{Attempt, Upload, UploadConfig, UploadError, UploadOutput, UploadState};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

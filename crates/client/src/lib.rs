@@ -26,6 +26,7 @@
 //!
 //! It runs where there is a `window`. It compiles for other targets, so that a workspace can be
 //! checked as a whole, and panics there when called.
+#![deny(missing_docs)]
 
 mod browser;
 mod connection;
@@ -45,3 +46,7 @@ pub use connection::{Client, DialRequest, Endpoint, Options};
 pub use ears::Listener;
 pub use json::lend_parser;
 pub use reconciler::Reconciler;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

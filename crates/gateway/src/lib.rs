@@ -78,6 +78,7 @@
 //!
 //! [`ApiGatewayWebsocketProxyRequest`]: aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest
 //! [`ApiGatewayProxyResponse`]: aws_lambda_events::apigw::ApiGatewayProxyResponse
+#![deny(missing_docs)]
 
 mod connections;
 mod event;
@@ -100,3 +101,7 @@ pub use limits::Limits;
 
 /// The crate of the event types, in the version that handlers here are called with.
 pub use aws_lambda_events;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

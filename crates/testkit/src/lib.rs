@@ -14,3 +14,7 @@ pub use frame::Frame;
 pub use seen::{Dial, DialState, End, FRAMES_KEPT, Seen, SeenFrame};
 #[cfg(feature = "server")]
 pub use server::{FakeGateway, Options, Stage, StartError, TimedOut};
+
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -29,8 +29,8 @@ pub enum Value {
 
 /// A JSON object, opaque outside this crate.
 ///
-/// A field that is missing or not of its type reads as an empty one and is noted; [`Fields::end`]
-/// tells. Ending each read with `?` instead would be three times the code.
+/// A field that is missing or not of its type reads as an empty one and is noted; [`from_json`]
+/// tells in the end. Ending each read with `?` instead would be three times the code.
 pub struct Fields {
     fields: Vec<(String, Value)>,
     misfit: Option<Misfit>,

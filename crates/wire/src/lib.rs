@@ -10,6 +10,7 @@
 //!
 //! A frame or a field that this version does not know is never an error: frames are kept as
 //! [`Frame::Raw`], fields are passed over, and [`Inbound::raw`] holds the text as it came.
+#![deny(missing_docs)]
 
 pub mod config;
 mod fields;
@@ -21,3 +22,7 @@ mod translation;
 pub use fields::{Fields, FromFields, Misfit, Value, from_json, lend_parser};
 pub use frame::{Action, Frame, GatewayError, Inbound, ObjectEvent, Push};
 pub use translation::{Failure, Segment, Status, Translation};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
