@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use babelwire_wire::{Fields, GatewayError};
 
-use crate::event::Generation;
-use crate::outbox::Rejection;
+use crate::event::{Cause, Event, Generation};
+use crate::outbox::{Discard, Rejection, SendOutcome, Ticket};
 use crate::time::Instant;
 
 /// The longest that API Gateway waits for a handler: 29 s for every type of integration. Source:
@@ -123,6 +123,15 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
+impl From<Discard> for CallError {
+    fn from(why: Discard) -> Self {
+        match why {
+            Discard::Closed | Discard::Left => Self::Closed,
+            Discard::Expired => Self::Expired,
+        }
+    }
+}
+
 /// How a call ended. Each call ends once, unless it is cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -146,6 +155,8 @@ struct Pending {
     field: &'static str,
     correlation: String,
     timeout: Duration,
+    /// The request's place in the outbox, if it has one.
+    ticket: Option<Ticket>,
     /// `None` while the request waits for an open socket.
     sent: Option<Sent>,
 }
@@ -164,6 +175,9 @@ struct Traffic {
     unrouted: Option<Instant>,
     /// When the last frame went out whose handler may have failed.
     unhandled: Option<Instant>,
+    /// Heartbeats that are unanswered, and when the last one went out.
+    pings: u32,
+    pinged: Instant,
 }
 
 /// How many sockets' traffic is kept: the present one, the one that a rollover replaces, and one
@@ -172,10 +186,16 @@ const SOCKETS: usize = 4;
 
 /// The state machine of calls: requests that are sent as frames, and the frames that answer them.
 ///
-/// It sends nothing. A driver begins a call, puts the correlation into the request's text, hands
-/// that to [`Connection::send`](crate::Connection::send), and reports what becomes of it. A call's
-/// deadline starts when its request is handed to a socket ([`Calls::handle_sent`]); until then the
-/// outbox has its own limits, and what it discards is reported with [`Calls::fail`].
+/// It sends nothing. A driver
+///
+/// 1. begins a call ([`Calls::start`]), puts its correlation into the request's text
+///    ([`with_correlation`]), and hands that to [`Connection::send`](crate::Connection::send);
+/// 2. reports what came of that ([`Calls::handle_outcome`]);
+/// 3. shows every event of the connection to [`Calls::handle_event`] as it comes, and keeps back
+///    from the application those that ended a call.
+///
+/// A call's deadline starts when its request goes out over a socket. Until then the outbox has its
+/// own limits, so no call is pending for ever.
 ///
 /// # A call belongs to its socket
 ///
@@ -194,9 +214,10 @@ const SOCKETS: usize = 4;
 /// have caused it: the call is the only one unanswered on its socket, and nothing else went out
 /// over that socket within the time in which the gateway may still complain about it. That is 10 s
 /// for `Forbidden`, which is said before any handler runs, and 39 s for the others: a handler may
-/// take 29 s. Frames that count are those of [`Calls::handle_other_sent`], calls that were given
-/// up, and, for errors of handlers, calls that were answered: a handler can answer and fail
-/// afterwards. In doubt, the error is left to the application and the call to its deadline.
+/// take 29 s. What counts is every frame that is no call's, heartbeats that are unanswered, calls
+/// that were given up, and, for errors of handlers, calls that were answered: a handler can answer
+/// and fail afterwards. In doubt, the error is left to the application and the call to its
+/// deadline.
 #[derive(Debug)]
 pub struct Calls {
     config: CallsConfig,
@@ -206,6 +227,8 @@ pub struct Calls {
     /// In the order in which they were begun.
     pending: Vec<Pending>,
     traffic: Vec<Traffic>,
+    /// The call whose request is about to go out, not having been queued.
+    direct: Option<CallId>,
     outcomes: VecDeque<Outcome>,
 }
 
@@ -220,6 +243,7 @@ impl Calls {
             last: 0,
             pending: Vec::new(),
             traffic: Vec::new(),
+            direct: None,
             outcomes: VecDeque::new(),
         }
     }
@@ -247,9 +271,79 @@ impl Calls {
             field: options.field.unwrap_or(self.config.field),
             correlation: call.correlation.clone(),
             timeout: options.timeout.unwrap_or(self.config.timeout),
+            ticket: None,
             sent: None,
         });
         Ok(call)
+    }
+
+    /// What [`Connection::send`](crate::Connection::send) said of the call's request. To be told
+    /// at once, before the connection's next events.
+    pub fn handle_outcome(&mut self, call: CallId, outcome: SendOutcome) {
+        match outcome {
+            SendOutcome::Sent => self.direct = Some(call),
+            SendOutcome::Queued(ticket) => {
+                if let Some(pending) = self.pending.iter_mut().find(|other| other.call == call) {
+                    pending.ticket = Some(ticket);
+                }
+            }
+            SendOutcome::Rejected(rejection) => self.fail(call, CallError::Rejected(rejection)),
+        }
+    }
+
+    /// Something happened to the connection. Returns whether it was a frame that ended a call; all
+    /// else is for the application to hear.
+    pub fn handle_event(&mut self, now: Instant, event: &Event) -> bool {
+        match event {
+            Event::Sent {
+                generation, ticket, ..
+            } => {
+                let call = match *ticket {
+                    None => self.direct.take(),
+                    Some(ticket) => self.holder(ticket),
+                };
+                match call {
+                    Some(call) => self.handle_sent(now, call, *generation),
+                    None => self.handle_other_sent(now, *generation),
+                }
+            }
+            Event::Discarded { ticket, why, .. } => {
+                if let Some(call) = self.holder(*ticket) {
+                    self.fail(call, (*why).into());
+                }
+            }
+            Event::Frame {
+                generation,
+                payload,
+            } => {
+                return payload
+                    .text()
+                    .is_some_and(|text| self.handle_frame(now, *generation, text));
+            }
+            Event::Pinged { generation } => self.handle_pinged(now, *generation),
+            Event::Ponged { generation, .. } => self.handle_ponged(*generation),
+            Event::Changed { from, to, cause } => match from.generation() {
+                Some(_) if !to.is_open() => self.end_all(),
+                // The first socket lives on until it is retired.
+                Some(generation) if from.is_open() && *cause != Cause::RolledOver => {
+                    self.handle_socket_gone(generation);
+                }
+                _ => {}
+            },
+            Event::Retired { generation } => self.handle_socket_gone(*generation),
+            Event::Opened { .. }
+            | Event::Mute { .. }
+            | Event::Standby { .. }
+            | Event::SocketError { .. } => {}
+        }
+        false
+    }
+
+    fn holder(&self, ticket: Ticket) -> Option<CallId> {
+        self.pending
+            .iter()
+            .find(|pending| pending.ticket == Some(ticket))
+            .map(|pending| pending.call)
     }
 
     /// The call's request was handed to this socket: its deadline starts.
@@ -275,6 +369,25 @@ impl Calls {
         let traffic = self.traffic(generation);
         traffic.unrouted = traffic.unrouted.max(Some(now));
         traffic.unhandled = traffic.unhandled.max(Some(now));
+    }
+
+    /// A heartbeat's ping went out over this socket. API Gateway answers it with an error where
+    /// the backend has no route for it.
+    pub fn handle_pinged(&mut self, now: Instant, generation: Generation) {
+        let traffic = self.traffic(generation);
+        traffic.pings = traffic.pings.saturating_add(1);
+        traffic.pinged = now;
+    }
+
+    /// A heartbeat's ping was answered: the gateway has no more to say about it, unless there was
+    /// another.
+    pub fn handle_ponged(&mut self, generation: Generation) {
+        let traffic = self.traffic(generation);
+        let (pings, pinged) = (traffic.pings, traffic.pinged);
+        traffic.pings = 0;
+        if pings > 1 {
+            self.handle_other_sent(pinged, generation);
+        }
     }
 
     /// The call's request will never be sent, for this reason. Passed over once it was sent.
@@ -340,6 +453,14 @@ impl Calls {
         }
     }
 
+    /// No socket is left.
+    fn end_all(&mut self) {
+        self.traffic.clear();
+        while let Some(place) = self.pending.iter().position(|call| call.sent.is_some()) {
+            self.end(place, Err(CallError::SocketGone));
+        }
+    }
+
     /// Does what is due. Harmless when nothing is.
     pub fn handle_timeout(&mut self, now: Instant) {
         let is_over = |call: &Pending| call.sent.is_some_and(|sent| sent.deadline <= now);
@@ -367,23 +488,25 @@ impl Calls {
     /// The call that this error is about, where no other frame can have caused it.
     fn culprit(&self, now: Instant, generation: Generation, error: &GatewayError) -> Option<usize> {
         let is_unrouted = error.message == "Forbidden";
-        let traffic = self
-            .traffic
-            .iter()
-            .find(|traffic| traffic.generation == generation);
-        let other = traffic.and_then(|traffic| {
-            if is_unrouted {
-                traffic.unrouted
-            } else {
-                traffic.unhandled
-            }
-        });
         let within = if is_unrouted {
             ROUND_TRIP
         } else {
             INTEGRATION_TIMEOUT + ROUND_TRIP
         };
-        if other.is_some_and(|at| now - at <= within) {
+        let traffic = self
+            .traffic
+            .iter()
+            .find(|traffic| traffic.generation == generation);
+        let in_doubt = traffic.is_some_and(|traffic| {
+            let other = if is_unrouted {
+                traffic.unrouted
+            } else {
+                traffic.unhandled
+            };
+            let ping = (traffic.pings > 0).then_some(traffic.pinged);
+            other.max(ping).is_some_and(|at| now - at <= within)
+        });
+        if in_doubt {
             return None;
         }
         let mut suspects = self
@@ -438,6 +561,8 @@ impl Calls {
                 generation,
                 unrouted: None,
                 unhandled: None,
+                pings: 0,
+                pinged: Instant::default(),
             });
             self.traffic.len() - 1
         });

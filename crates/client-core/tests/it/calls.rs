@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use babelwire_client_core::{
     Call, CallError, CallId, CallOptions, Calls, CallsConfig, Closed, Config, Connection,
-    CorrelationError, Generation, Instant, Jitter, Outcome, Output, Rejection, with_correlation,
+    CorrelationError, Event, Generation, Instant, Jitter, Outcome, Output, Rejection, SendOutcome,
+    with_correlation,
 };
 use proptest::prelude::*;
 
@@ -437,6 +438,242 @@ fn a_call_that_failed_says_so_in_plain_words() {
     ] {
         assert_eq!(error.to_string(), words);
     }
+}
+
+/// A connection and its calls, put together as a driver does.
+struct Driver {
+    now: Instant,
+    connection: Connection,
+    calls: Calls,
+    dialled: Vec<Generation>,
+    /// Frames that reached the application.
+    frames: Vec<String>,
+    transmitted: Vec<String>,
+}
+
+impl Driver {
+    fn new(config: Config) -> Self {
+        let mut driver = Self {
+            now: at(0),
+            connection: Connection::new(config),
+            calls: Calls::new(CallsConfig::default(), "k3x9".to_owned()),
+            dialled: Vec::new(),
+            frames: Vec::new(),
+            transmitted: Vec::new(),
+        };
+        driver.connection.connect(driver.now);
+        driver.obey();
+        driver
+    }
+
+    fn quiet() -> Config {
+        Config {
+            heartbeat: None,
+            ..Config::default()
+        }
+    }
+
+    fn present(&self) -> Generation {
+        *self.dialled.last().expect("something was dialled")
+    }
+
+    fn opens(&mut self) {
+        let generation = self.present();
+        self.connection
+            .handle_opened(self.now, generation, Jitter::new(0.0));
+        self.obey();
+    }
+
+    fn closes(&mut self, generation: Generation) {
+        let lost = Closed {
+            code: 1006,
+            reason: String::new(),
+            was_clean: false,
+        };
+        self.connection
+            .handle_closed(self.now, generation, lost, Jitter::new(0.5));
+        self.obey();
+    }
+
+    fn receives(&mut self, generation: Generation, text: &str) {
+        self.connection
+            .handle_frame(self.now, generation, text.into());
+        self.obey();
+    }
+
+    fn calls(&mut self) -> Call {
+        let call = self.calls.start(CallOptions::default()).unwrap();
+        let request = with_correlation("{}", "correlationId", &call.correlation).unwrap();
+        let outcome = self.connection.send(self.now, request.into());
+        self.calls.handle_outcome(call.id, outcome);
+        self.obey();
+        call
+    }
+
+    fn sends(&mut self, text: &str) {
+        let outcome = self.connection.send(self.now, text.into());
+        assert!(!matches!(outcome, SendOutcome::Rejected(_)));
+        self.obey();
+    }
+
+    /// Lets time pass until the connection and the calls have nothing due before `end`.
+    fn runs_until(&mut self, end: Instant) {
+        loop {
+            let timers = [self.connection.poll_timeout(), self.calls.poll_timeout()];
+            let Some(next) = timers.into_iter().flatten().min().filter(|at| *at <= end) else {
+                break;
+            };
+            self.now = self.now.max(next);
+            self.connection.handle_timeout(self.now, Jitter::new(0.5));
+            self.calls.handle_timeout(self.now);
+            self.obey();
+        }
+        self.now = end;
+    }
+
+    fn obey(&mut self) {
+        while let Some(output) = self.connection.poll_output() {
+            match output {
+                Output::Dial { generation, .. } => self.dialled.push(generation),
+                Output::Transmit { payload, .. } => {
+                    self.transmitted.push(payload.text().unwrap().to_owned());
+                }
+                Output::Event(event) => {
+                    if self.calls.handle_event(self.now, &event) {
+                        continue;
+                    }
+                    if let Event::Frame { payload, .. } = event {
+                        self.frames.push(payload.text().unwrap().to_owned());
+                    }
+                }
+                Output::Abandon { .. } | Output::MeasureBuffer { .. } => {}
+            }
+        }
+    }
+
+    fn outcomes(&mut self) -> Vec<(CallId, Result<String, CallError>)> {
+        std::iter::from_fn(|| self.calls.poll_outcome())
+            .map(|outcome| (outcome.call, outcome.result))
+            .collect()
+    }
+}
+
+#[test]
+fn calls_ride_on_a_connection_and_their_answers_are_kept_from_the_application() {
+    let mut driver = Driver::new(Driver::quiet());
+    let queued = driver.calls();
+    driver.runs_until(at(5 * SECOND));
+    assert_eq!(driver.calls.poll_timeout(), None, "not sent yet");
+    driver.opens();
+    driver.sends("not a call");
+    let direct = driver.calls();
+    let due = at(5 * SECOND) + CallsConfig::default().timeout;
+    assert_eq!(driver.calls.poll_timeout(), Some(due));
+    assert_eq!(driver.transmitted.len(), 3);
+    let socket = driver.present();
+    driver.receives(socket, r#"{"type":"news"}"#);
+    driver.receives(socket, &answer(&direct));
+    driver.receives(socket, &answer(&queued));
+    let expected = [&direct, &queued].map(|call| (call.id, Ok(answer(call))));
+    assert_eq!(driver.outcomes(), expected);
+    assert_eq!(driver.frames, [r#"{"type":"news"}"#]);
+}
+
+#[test]
+fn a_call_that_waits_in_the_outbox_for_too_long_or_until_the_connection_is_closed_fails() {
+    let mut driver = Driver::new(Driver::quiet());
+    let expired = driver.calls();
+    driver.runs_until(at(3600 * SECOND));
+    assert_eq!(driver.outcomes(), [(expired.id, Err(CallError::Expired))]);
+    let closed = driver.calls();
+    driver.connection.close();
+    driver.obey();
+    assert_eq!(driver.outcomes(), [(closed.id, Err(CallError::Closed))]);
+    let rejected = driver.calls();
+    assert_eq!(
+        driver.outcomes(),
+        [(rejected.id, Err(CallError::Rejected(Rejection::Closed)))]
+    );
+}
+
+#[test]
+fn a_socket_that_dies_takes_its_calls_along_and_not_those_that_wait_for_the_next() {
+    let mut driver = Driver::new(Driver::quiet());
+    driver.opens();
+    let first = driver.present();
+    let lost = driver.calls();
+    driver.connection.handle_closing(first);
+    let waiting = driver.calls();
+    driver.closes(first);
+    assert_eq!(driver.outcomes(), [(lost.id, Err(CallError::SocketGone))]);
+    driver.runs_until(at(2 * SECOND));
+    assert_ne!(driver.present(), first);
+    driver.opens();
+    let second = driver.present();
+    driver.receives(second, &answer(&lost));
+    driver.receives(second, &answer(&waiting));
+    assert_eq!(driver.outcomes(), [(waiting.id, Ok(answer(&waiting)))]);
+    assert_eq!(driver.frames, [answer(&lost)], "too late");
+}
+
+#[test]
+fn in_a_rollover_calls_are_answered_over_the_old_socket_until_it_is_let_go() {
+    let mut driver = Driver::new(Driver::quiet());
+    driver.opens();
+    let first = driver.present();
+    driver.runs_until(at(100 * 60 * SECOND));
+    assert_ne!(driver.present(), first);
+    let before = driver.calls();
+    let slow = driver.calls();
+    driver.opens();
+    let after = driver.calls();
+    driver.receives(first, &answer(&before));
+    assert_eq!(driver.outcomes(), [(before.id, Ok(answer(&before)))]);
+    driver.runs_until(at((100 * 60 + 15) * SECOND));
+    assert_eq!(driver.outcomes(), [(slow.id, Err(CallError::SocketGone))]);
+    let second = driver.present();
+    driver.receives(second, &answer(&after));
+    assert_eq!(driver.outcomes(), [(after.id, Ok(answer(&after)))]);
+}
+
+#[test]
+fn a_second_socket_that_steps_in_for_a_dead_one_does_not_save_its_calls() {
+    let mut driver = Driver::new(Config::default());
+    driver.opens();
+    let first = driver.present();
+    // A backend that answers pings, so that the second socket has to prove itself.
+    driver.receives(first, r#"{"type":"pong","data":"hb-1"}"#);
+    driver
+        .connection
+        .handle_visibility(driver.now, false, Jitter::new(0.0));
+    while driver.present() == first {
+        driver.receives(first, r#"{"type":"news"}"#);
+        let soon = driver.now + Duration::from_secs(30);
+        driver.runs_until(soon);
+    }
+    driver.opens();
+    let lost = driver.calls();
+    driver.closes(first);
+    assert!(driver.connection.state().is_open());
+    assert_eq!(driver.outcomes(), [(lost.id, Err(CallError::SocketGone))]);
+}
+
+#[test]
+fn an_unanswered_heartbeat_casts_doubt_on_a_gateways_error_until_it_is_answered() {
+    let mut desk = desk();
+    let socket = desk.sockets[0];
+    desk.sent(0, 0);
+    desk.calls.handle_pinged(at(0), socket);
+    assert!(!desk.arrives(10, 0, &gateway("Forbidden")));
+    desk.calls.handle_ponged(socket);
+    assert!(desk.arrives(20, 0, &gateway("Forbidden")));
+
+    // Of two pings, one answer leaves the other.
+    desk.sent(30, 0);
+    desk.calls.handle_pinged(at(40), socket);
+    desk.calls.handle_pinged(at(50), socket);
+    desk.calls.handle_ponged(socket);
+    assert!(!desk.arrives(60, 0, &gateway("Forbidden")));
 }
 
 #[derive(Debug, Clone, Copy)]
