@@ -11,5 +11,6 @@ mod connection;
 mod fleet;
 mod leases;
 mod properties;
+mod truth;
 mod upload;
 mod world;
