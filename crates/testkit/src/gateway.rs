@@ -2,7 +2,7 @@
 //! real connections and for those on virtual time.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     time::Duration,
 };
 
@@ -197,12 +197,12 @@ impl FakeCore {
     }
 
     /// A frame came from a client.
-    pub(crate) fn from_client(&mut self, now: Duration, number: u64, frame: Frame) {
+    pub(crate) fn frame_from_client(&mut self, now: Duration, number: u64, frame: Frame) {
         self.judge(now, number, Direction::FromClient, frame);
     }
 
     /// A frame is to go to a client.
-    pub(crate) fn to_client(&mut self, now: Duration, number: u64, frame: Frame) {
+    pub(crate) fn frame_to_client(&mut self, now: Duration, number: u64, frame: Frame) {
         self.judge(now, number, Direction::ToClient, frame);
     }
 
@@ -210,7 +210,7 @@ impl FakeCore {
     pub(crate) fn broadcast(&mut self, now: Duration, frame: &Frame) -> usize {
         let open = self.in_state(&[DialState::Open]);
         for number in &open {
-            self.to_client(now, *number, frame.clone());
+            self.frame_to_client(now, *number, frame.clone());
         }
         open.len()
     }
@@ -381,10 +381,11 @@ impl FakeCore {
         let Some(link) = self.links.get_mut(&number) else {
             return;
         };
-        if link.held.contains_key(&direction) {
-            self.arrive(now, number, direction, frame);
-        } else {
-            link.held.insert(direction, frame);
+        match link.held.entry(direction) {
+            Entry::Vacant(place) => {
+                place.insert(frame);
+            }
+            Entry::Occupied(_) => self.arrive(now, number, direction, frame),
         }
     }
 
@@ -433,7 +434,7 @@ impl FakeCore {
             }
             (Some("ping"), data) => {
                 let pong = json!({"type": "pong", "data": data.unwrap_or_default()});
-                self.to_client(now, number, pong.to_string().into());
+                self.frame_to_client(now, number, pong.to_string().into());
             }
             _ => {
                 let request_id = self.new_id();
@@ -446,7 +447,7 @@ impl FakeCore {
                     "connectionId": connection_id,
                     "requestId": request_id,
                 });
-                self.to_client(now, number, forbidden.to_string().into());
+                self.frame_to_client(now, number, forbidden.to_string().into());
             }
         }
     }
@@ -461,7 +462,8 @@ impl FakeCore {
             let bits = if place < 10 { &mut high } else { &mut low };
             // The last of the 15 has 4 bits of the 88, and 2 that are zero.
             let mask = if place == 14 { 0b11_1100 } else { 0b11_1111 };
-            id.push(char::from(ALPHABET[(*bits & mask) as usize]));
+            let [byte, ..] = bits.to_le_bytes();
+            id.push(char::from(ALPHABET[usize::from(byte & mask)]));
             *bits >>= 6;
         }
         id.push('=');

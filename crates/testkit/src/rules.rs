@@ -160,10 +160,6 @@ pub enum Times {
 }
 
 impl Times {
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde asks for a reference"
-    )]
     const fn is_always(&self) -> bool {
         matches!(self, Self::Always)
     }

@@ -174,7 +174,7 @@ async fn broadcast(
         None => core.broadcast(now, &frame),
         Some(number) => {
             let is_open = core.in_state(&[DialState::Open]).contains(&number);
-            core.to_client(now, number, frame);
+            core.frame_to_client(now, number, frame);
             usize::from(is_open)
         }
     });

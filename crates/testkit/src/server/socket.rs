@@ -13,7 +13,7 @@ use tokio::{
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        self, Message,
+        Message,
         protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
@@ -112,28 +112,37 @@ async fn serve(
             read = from_client.next() => match read {
                 Some(Ok(Message::Close(frame))) => {
                     let close = described(frame);
-                    if let Some(upstream) = &to_upstream {
-                        let _gone = upstream.send(Message::Close(close_frame(close.0, close.1.clone())));
-                    }
                     // The client waits for the answer to its close frame: reading on sends it.
-                    finish(&mut from_client).await;
+                    let end = async { while let Some(Ok(_)) = from_client.next().await {} };
+                    let end_behind = async {
+                        let Some(upstream) = to_upstream else { return };
+                        let frame = close_frame(close.0, close.1.clone());
+                        let _gone = upstream.send(Message::Close(frame));
+                        drop(upstream);
+                        if is_writing_upstream {
+                            writing_upstream.await;
+                        }
+                        while let Some(Ok(_)) = next_of(&mut from_upstream).await {}
+                    };
+                    let both = async { tokio::join!(end, end_behind) };
+                    let _too_slow = tokio::time::timeout(CLOSING_TIME, both).await;
                     return Some(close);
                 }
                 Some(Ok(read)) => {
                     if let Some(frame) = frame(read) {
-                        world.act(|core, now| core.from_client(now, number, frame));
+                        world.act(|core, now| core.frame_from_client(now, number, frame));
                     }
                 }
                 Some(Err(_)) | None => return None,
             },
             read = next_of(&mut from_upstream) => match read {
+                // Read on: that sends the answer to its close frame.
                 Some(Ok(Message::Close(frame))) => {
-                    from_upstream = None;
                     world.act(|core, _| core.closed_behind(number, Some(described(frame))));
                 }
                 Some(Ok(read)) => {
                     if let Some(frame) = frame(read) {
-                        world.act(|core, now| core.to_client(now, number, frame));
+                        world.act(|core, now| core.frame_to_client(now, number, frame));
                     }
                 }
                 Some(Err(_)) | None => {
@@ -168,13 +177,6 @@ async fn next_of<S: Stream + Unpin>(stream: &mut Option<S>) -> Option<S::Item> {
         Some(stream) => stream.next().await,
         None => std::future::pending().await,
     }
-}
-
-async fn finish(
-    from_client: &mut (impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin),
-) {
-    let rest = async { while let Some(Ok(_)) = from_client.next().await {} };
-    let _too_slow = tokio::time::timeout(CLOSING_TIME, rest).await;
 }
 
 /// Small buffers: tests open connections by the thousand.

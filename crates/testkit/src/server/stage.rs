@@ -212,7 +212,7 @@ impl Stage {
     pub fn send_to(&self, connection: u64, frame: impl Into<Frame>) {
         let frame = frame.into();
         self.world
-            .act(|core, now| core.to_client(now, connection, frame));
+            .act(|core, now| core.frame_to_client(now, connection, frame));
     }
 
     /// Closes every open connection with a close frame of this code; the answer is how many.
