@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::process::run_watched;
+use crate::process::{describe, run_watched};
 use crate::steps::Steps;
 use crate::{page, paths, test, tools};
 
@@ -55,6 +55,24 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("xtask", &[]),
 ];
 
+/// The crates that others use: they are published.
+const LIBRARIES: [&str; 5] = [
+    "babelwire-wire",
+    "babelwire-client-core",
+    "babelwire-client",
+    "babelwire-testkit",
+    "babelwire-gateway",
+];
+
+/// What the package of a library has to have, beside its code.
+const IN_EVERY_PACKAGE: [&str; 5] = [
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "src/lib.rs",
+];
+
 /// The crates that decide, and know no platform.
 const CORES: [&str; 3] = [
     "babelwire-wire",
@@ -86,7 +104,7 @@ const PLATFORMS: [&str; 17] = [
 
 /// Runs all checks; the first that fails ends them.
 pub(crate) fn run() -> Result<()> {
-    let steps = Steps::new(6);
+    let steps = Steps::new(8);
     steps.step("Format", || {
         cargo(tools::cargo_native(), &["fmt", "--all", "--check"])
     })?;
@@ -111,6 +129,8 @@ pub(crate) fn run() -> Result<()> {
         ];
         cargo(tools::cargo_wasm(), &[&all[..], &packages, &deny].concat())
     })?;
+    steps.step("Documentation of the libraries", documentation)?;
+    steps.step("Packages of the libraries", packages)?;
     steps.step("Size of the page", size)?;
     println!("\nAll checks passed.");
     Ok(())
@@ -139,16 +159,11 @@ fn layout() -> Result<()> {
 }
 
 fn metadata(more: &[&str]) -> Result<Value> {
-    let output = tools::cargo_native()
-        .args(["metadata", "--format-version", "1"])
-        .args(more)
-        .output()
-        .context("cannot run cargo metadata")?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = said_by(
+        tools::cargo_native()
+            .args(["metadata", "--format-version", "1"])
+            .args(more),
+    )?;
     serde_json::from_slice(&output.stdout).context("cargo metadata did not answer with JSON")
 }
 
@@ -197,24 +212,19 @@ fn arrow_faults(metadata: &Value) -> Vec<String> {
 
 /// Platform crates in a core's dependency tree.
 fn platform_faults(core: &str) -> Result<Vec<String>> {
-    let output = tools::cargo_native()
-        .args([
-            "tree",
-            "--package",
-            core,
-            "--edges",
-            "normal",
-            "--target",
-            "all",
-        ])
-        .args(["--prefix", "none", "--format", "{p}"])
-        .output()
-        .context("cannot run cargo tree")?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = said_by(
+        tools::cargo_native()
+            .args([
+                "tree",
+                "--package",
+                core,
+                "--edges",
+                "normal",
+                "--target",
+                "all",
+            ])
+            .args(["--prefix", "none", "--format", "{p}"]),
+    )?;
     let tree = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(
         tree.starts_with(core),
@@ -284,6 +294,67 @@ fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The arguments that name every library.
+fn libraries() -> impl Iterator<Item = &'static str> {
+    LIBRARIES.iter().flat_map(|name| ["--package", name])
+}
+
+/// What users read on docs.rs, with warnings denied: links that lead nowhere, above all.
+fn documentation() -> Result<()> {
+    let mut command = tools::cargo_native();
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    let options = ["doc", "--quiet", "--no-deps", "--all-features"];
+    cargo(
+        command,
+        &options.into_iter().chain(libraries()).collect::<Vec<_>>(),
+    )
+}
+
+/// Whether the libraries can be published. Compiling what was packed is left to `cargo publish`.
+fn packages() -> Result<()> {
+    let mut faults = Vec::new();
+    for library in LIBRARIES {
+        let list = ["package", "--list", "--allow-dirty", "--package", library];
+        let output = said_by(tools::cargo_native().args(list))?;
+        let files = String::from_utf8_lossy(&output.stdout).into_owned();
+        for wanted in IN_EVERY_PACKAGE {
+            if !files.lines().any(|file| file == wanted) {
+                faults.push(format!("the package of {library} has no {wanted}"));
+            }
+        }
+    }
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+
+    let pack = |offline: Option<&str>| {
+        said_by(
+            tools::cargo_native()
+                .args(["package", "--no-verify", "--allow-dirty", "--target-dir"])
+                .arg(paths::work().join("package"))
+                .args(libraries())
+                .args(offline),
+        )
+    };
+    // What the lints compiled is there already; asking the registry takes six times as long.
+    let output = pack(Some("--offline")).or_else(|_| pack(None))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(!said.contains("warning:"), "{said}");
+    Ok(())
+}
+
+/// Runs `command` to a good end.
+fn said_by(command: &mut Command) -> Result<Output> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run `{}`", describe(command)))?;
+    ensure!(
+        output.status.success(),
+        "`{}` failed:\n{}",
+        describe(command),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(output)
 }
 
 /// Prints what each file of a first visit weighs after Brotli at its best, and the sum.

@@ -30,7 +30,7 @@ Babelwire's commands
   cargo xtask serve    install what is missing, build all, and run it on this machine
   cargo xtask dev      the same behind `trunk serve`, which reloads the page as it changes
   cargo xtask test     every test: native, in a browser, with foreign clients, end to end
-  cargo xtask check    format, lints, layout rules, size of the page
+  cargo xtask check    format, lints, layout rules, docs and packages, size of the page
   cargo xtask bench    the measurements
 
 `cargo xtask COMMAND --help` says more. Tools and compiled dependencies are kept in
@@ -72,8 +72,8 @@ const CHECK_HELP: &str = "\
 Usage: cargo xtask check
 
 Format, clippy with warnings denied, the layout's rules (who may depend on whom; cores know no
-platform and no clock; views never see JSON), and the size of the page: at most 90 KB after Brotli
-for all that a first visit transfers.";
+platform and no clock; views never see JSON), the libraries' documentation and packages, and the
+size of the page: at most 90 KB after Brotli for all that a first visit transfers.";
 
 const BENCH_HELP: &str = "\
 Usage: cargo xtask bench [--write] [throughput] [one-megabyte] [large-upload] [idle] [power-cuts]

@@ -27,17 +27,37 @@ pub(crate) enum Profile {
 
 /// Builds the server; the answer is its binary, which another clone's build does not replace.
 pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
+    build_program("babelwire-server", "babelwire-server", &[], profile)
+}
+
+/// Builds the gateway that misbehaves by rules; the answer is its binary.
+pub(crate) fn build_fake_gateway() -> Result<PathBuf> {
+    build_program(
+        "babelwire-testkit",
+        "babelwire-fake-gateway",
+        &["--features", "cli"],
+        Profile::Dev,
+    )
+}
+
+fn build_program(
+    package: &str,
+    program: &str,
+    options: &[&str],
+    profile: Profile,
+) -> Result<PathBuf> {
     let (dir, option) = match profile {
         Profile::Dev => ("debug", None),
         Profile::Release => ("release", Some("--release")),
     };
     run_quietly(
-        "server-build",
+        &format!("{program}-build"),
         tools::cargo_native()
-            .args(["build", "--package", "babelwire-server"])
+            .args(["build", "--package", package, "--bin", program])
+            .args(options)
             .args(option),
     )?;
-    let name = format!("babelwire-server{}", std::env::consts::EXE_SUFFIX);
+    let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
     let built = paths::target().join(dir).join(&name);
     let own_dir = paths::work().join(dir);
     fs::create_dir_all(&own_dir)?;
@@ -72,7 +92,7 @@ pub(crate) fn expect_free(port: u16) -> Result<()> {
     }
 }
 
-/// A running server; dropping it stops it.
+/// A running server or gateway; dropping it stops it.
 pub(crate) struct Server {
     /// The process.
     pub(crate) process: Running,
@@ -89,6 +109,24 @@ impl Server {
         options: impl IntoIterator<Item = impl AsRef<OsStr>>,
         log: Option<&str>,
     ) -> Result<Self> {
+        Self::start_and_ask("/api/health", binary, port, options, log)
+    }
+
+    /// Starts the gateway that misbehaves by rules, and waits until it answers.
+    pub(crate) fn start_fake_gateway(binary: &Path, port: u16, log: &str) -> Result<Self> {
+        let none: [&str; 0] = [];
+        Self::start_and_ask("/_control/connections", binary, port, none, Some(log))
+    }
+
+    /// Starts `binary`, and waits until it has `path`.
+    fn start_and_ask(
+        path: &str,
+        binary: &Path,
+        port: u16,
+        options: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        log: Option<&str>,
+    ) -> Result<Self> {
+        let name = binary.file_stem().unwrap_or_default().display();
         let mut command = Command::new(binary);
         command
             .arg("--listen")
@@ -111,9 +149,9 @@ impl Server {
                     .as_deref()
                     .map(|path| tail(path, 15))
                     .unwrap_or_default();
-                bail!("the server ended before it was ready ({status})\n{said}");
+                bail!("{name} ended before it was ready ({status})\n{said}");
             }
-            if get(port, "/api/health").is_ok_and(|(status, _)| status == 200) {
+            if get(port, path).is_ok_and(|(status, _)| status == 200) {
                 return Ok(Self { process, port });
             }
             if began.elapsed() > START_LIMIT {
@@ -122,7 +160,7 @@ impl Server {
                     .map(|path| tail(path, 15))
                     .unwrap_or_default();
                 bail!(
-                    "the server did not answer within {} s\n{said}",
+                    "{name} did not answer within {} s\n{said}",
                     START_LIMIT.as_secs()
                 );
             }

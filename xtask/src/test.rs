@@ -199,7 +199,7 @@ impl Engine {
     }
 }
 
-/// Installs what compiles tests for a browser and runs them there.
+/// Installs what compiles tests for a browser and runs them there, and builds what they talk to.
 fn prepare_wasm() -> Result<()> {
     let mut work: Vec<Work> = Vec::new();
     if !tools::has_wasm_target() {
@@ -214,7 +214,17 @@ fn prepare_wasm() -> Result<()> {
             tools::install_wasm_bindgen,
         ));
     }
+    work.push(("Building the server", build_server));
+    work.push(("Building the fake gateway", build_fake_gateway));
     in_steps(work)
+}
+
+fn build_server() -> Result<()> {
+    server::build(Profile::Dev).map(|_| ())
+}
+
+fn build_fake_gateway() -> Result<()> {
+    server::build_fake_gateway().map(|_| ())
 }
 
 fn in_steps(work: Vec<Work>) -> Result<()> {
@@ -248,6 +258,8 @@ struct World {
     /// Where the test runner serves the page, without a scheme.
     page: String,
     server: Server,
+    /// The gateway that misbehaves by rules.
+    fake: Server,
     /// Dropped behind the server, which writes there until its end.
     _data: Scratch,
 }
@@ -258,11 +270,15 @@ impl World {
         let data = Scratch(scratch("wasm-data")?);
         // The addresses are compiled into the tests: the same ones again save compiling them
         // again.
-        let (port, page) = (server::preferably(18_091)?, server::preferably(18_092)?);
-        let page = format!("127.0.0.1:{page}");
+        let page = format!("127.0.0.1:{}", server::preferably(18_092)?);
+        let fake = Server::start_fake_gateway(
+            &server::build_fake_gateway()?,
+            server::preferably(18_093)?,
+            "wasm-fake-gateway",
+        )?;
         let server = Server::start(
             &binary,
-            port,
+            server::preferably(18_091)?,
             [
                 OsString::from("--data"),
                 data.0.clone().into_os_string(),
@@ -276,6 +292,7 @@ impl World {
         Ok(Self {
             page,
             server,
+            fake,
             _data: data,
         })
     }
@@ -302,7 +319,11 @@ impl World {
                 // Seconds for all tests of a package together; 20 unless told otherwise.
                 .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
                 .env("BABELWIRE_TEST_WS", format!("ws://127.0.0.1:{server}/live"))
-                .env("BABELWIRE_TEST_HTTP", format!("http://127.0.0.1:{server}"));
+                .env("BABELWIRE_TEST_HTTP", format!("http://127.0.0.1:{server}"))
+                .env(
+                    "BABELWIRE_TEST_FAKE",
+                    format!("http://127.0.0.1:{}", self.fake.port),
+                );
             engine.choose(&mut command)?;
             let mut tally = Tally::default();
             let status = run_watched(&mut command, |line| tally += Tally::of_libtest_line(line))?;
@@ -458,9 +479,8 @@ fn e2e(more: &[OsString]) -> Result<Tally> {
     work.push(("Preparing Playwright", || {
         tools::npm_ci(&paths::root().join("e2e"))
     }));
-    work.push(("Building the server", || {
-        server::build(Profile::Dev).map(|_| ())
-    }));
+    work.push(("Building the server", build_server));
+    work.push(("Building the fake gateway", build_fake_gateway));
     in_steps(work)?;
     let binary = server::build(Profile::Dev)?;
     let report = paths::work().join("e2e.json");
@@ -471,6 +491,7 @@ fn e2e(more: &[OsString]) -> Result<Tally> {
             .arg("test")
             .args(more)
             .env("BABELWIRE_SERVER", binary)
+            .env("BABELWIRE_FAKE_GATEWAY", server::build_fake_gateway()?)
             .env("BABELWIRE_UI", page::dist())
             .env("BABELWIRE_E2E_REPORT", &report)
             .env("BABELWIRE_E2E_OUTPUT", paths::work().join("e2e-output"))
