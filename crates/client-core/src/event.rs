@@ -21,6 +21,11 @@ impl Generation {
         self.0
     }
 
+    /// The generation of that number, for drivers that hand generations on.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     pub(crate) const fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -117,6 +122,9 @@ pub enum Cause {
     CameOnline,
     /// Somebody looks at the page again.
     Woke,
+    /// The tab that held the socket for all others is gone, or does not answer: another one takes
+    /// over.
+    TabTookOver,
     /// [`Connection::close`](crate::Connection::close) was called.
     ClosedByUser,
 }
@@ -145,6 +153,7 @@ impl fmt::Display for Cause {
             Self::WentOffline => write!(f, "the network is gone"),
             Self::CameOnline => write!(f, "the network is back"),
             Self::Woke => write!(f, "the page is looked at again"),
+            Self::TabTookOver => write!(f, "another tab takes over"),
             Self::ClosedByUser => write!(f, "the connection was closed here"),
         }
     }

@@ -146,6 +146,8 @@ pub enum Discard {
     Closed,
     /// It waited longer than [`OutboxLimits::max_age`].
     Expired,
+    /// The subscription that it was to begin was left before.
+    Left,
 }
 
 impl fmt::Display for Discard {
@@ -153,6 +155,7 @@ impl fmt::Display for Discard {
         f.write_str(match self {
             Self::Closed => "The connection was closed before it could be sent.",
             Self::Expired => "There was no connection for too long.",
+            Self::Left => "It is not wanted any more.",
         })
     }
 }

@@ -11,6 +11,7 @@ mod connection;
 mod fleet;
 mod leases;
 mod properties;
+mod tabs;
 mod truth;
 mod upload;
 mod world;
