@@ -112,8 +112,25 @@ enum Gate {
 #[derive(Debug)]
 struct Standby {
     generation: Generation,
-    /// Its life, and the moment at which it is to be replaced in turn, once it is open.
-    open: Option<(Pulse, Option<Instant>)>,
+    open: Option<OpenStandby>,
+}
+
+/// A second socket that is open.
+#[derive(Debug, Clone, Copy)]
+struct OpenStandby {
+    since: Instant,
+    pulse: Pulse,
+    /// Whether anything came over it.
+    proven: bool,
+    /// When it is to be replaced in turn.
+    replace_at: Option<Instant>,
+}
+
+/// A socket that another took over from, and that is still listened to.
+#[derive(Debug)]
+struct Retiring {
+    generation: Generation,
+    pulse: Pulse,
 }
 
 /// The state machine of a connection.
@@ -149,7 +166,7 @@ pub struct Connection {
     standby: Option<Standby>,
     /// Second sockets that failed since one took over.
     standby_failures: u32,
-    retiring: Option<Generation>,
+    retiring: Option<Retiring>,
     twins: Twins,
     /// The last look at the clock that never goes back, and at the one on the wall.
     clocks: Option<(Instant, u64)>,
@@ -253,7 +270,12 @@ impl Connection {
             && standby.generation == generation
         {
             if standby.open.is_none() {
-                standby.open = Some((Pulse::new(now), replace_at));
+                standby.open = Some(OpenStandby {
+                    since: now,
+                    pulse: Pulse::new(now),
+                    proven: false,
+                    replace_at,
+                });
                 self.online = true;
                 self.prove(now);
             }
@@ -313,22 +335,24 @@ impl Connection {
     /// A frame arrived.
     pub fn handle_frame(&mut self, now: Instant, generation: Generation, payload: Payload) {
         let is_answer = self.note_answer(now, generation, &payload);
-        if self
-            .standby
-            .as_ref()
-            .is_some_and(|standby| standby.generation == generation && standby.open.is_some())
-        {
-            self.promote(now, Cause::RolledOver, Continuity::Kept);
-        }
         if self.is_open(generation) {
             self.pulse.heard = now;
             self.pulse.excused = false;
             if std::mem::take(&mut self.pulse.judging) {
                 self.await_silence(now);
             }
-        } else if self.retiring != Some(generation) {
+        } else if let Some(Standby {
+            generation: standby,
+            open: Some(open),
+        }) = &mut self.standby
+            && *standby == generation
+        {
+            open.proven = true;
+            self.timers.stop(Timer::Standby);
+        } else if !self.is_retiring(generation) {
             return;
         }
+        self.roll_over_if_both_live(now);
         let window = self.config.rollover.map(|rollover| rollover.window());
         if is_answer
             || self
@@ -367,7 +391,7 @@ impl Connection {
         closed: Closed,
         jitter: Jitter,
     ) {
-        if self.retiring == Some(generation) {
+        if self.is_retiring(generation) {
             self.retire(now);
             return;
         }
@@ -552,6 +576,12 @@ impl Connection {
             .is_some_and(|standby| standby.generation == generation)
     }
 
+    fn is_retiring(&self, generation: Generation) -> bool {
+        self.retiring
+            .as_ref()
+            .is_some_and(|retiring| retiring.generation == generation)
+    }
+
     /// A timer can be late by minutes in a hidden tab, so whoever needs to know whether the
     /// connection was stable looks at the clock as well.
     fn note_stability(&mut self, now: Instant) {
@@ -647,7 +677,8 @@ impl Connection {
         self.timers.stop_all();
         self.twins.forget();
         let standby = self.standby.take().map(|standby| standby.generation);
-        let sockets = [self.state.generation(), standby, self.retiring.take()];
+        let retiring = self.retiring.take().map(|retiring| retiring.generation);
+        let sockets = [self.state.generation(), standby, retiring];
         for generation in sockets.into_iter().flatten() {
             self.outputs.push_back(Output::Abandon { generation });
         }
@@ -855,15 +886,19 @@ impl Connection {
     fn note_answer(&mut self, now: Instant, generation: Generation, payload: &Payload) -> bool {
         /// An answer that comes after its deadline is still ours; it is as short as its ping.
         const LONGEST_PONG: usize = 64;
-        let standby = self.standby.as_mut();
-        let pulse = match standby.filter(|standby| standby.generation == generation) {
-            Some(Standby {
-                open: Some((pulse, _)),
-                ..
-            }) => pulse,
-            _ if self.state == (State::Open { generation }) => &mut self.pulse,
-            _ => return false,
+        let pulse = if self.state == (State::Open { generation }) {
+            Some(&mut self.pulse)
+        } else if let Some(standby) = &mut self.standby
+            && standby.generation == generation
+        {
+            standby.open.as_mut().map(|open| &mut open.pulse)
+        } else {
+            let retiring = self.retiring.as_mut();
+            retiring
+                .filter(|retiring| retiring.generation == generation)
+                .map(|retiring| &mut retiring.pulse)
         };
+        let Some(pulse) = pulse else { return false };
         let (Some(heartbeat), Some(text)) = (self.config.heartbeat, payload.text()) else {
             return false;
         };
@@ -920,7 +955,8 @@ impl Connection {
         });
     }
 
-    /// The second socket is open, and is asked to prove that it leads somewhere.
+    /// The second socket is open, and is asked to prove that it leads somewhere; so is the first,
+    /// since nothing was missed only if both were alive at the same time.
     fn prove(&mut self, now: Instant) {
         let Some(generation) = self.standby.as_ref().map(|standby| standby.generation) else {
             return;
@@ -931,21 +967,35 @@ impl Connection {
             self.ask(now, generation, |heartbeat| heartbeat.deadline)
         };
         let Some((ping, deadline)) = asked else {
-            self.promote(now, Cause::RolledOver, Continuity::Kept);
+            // Nobody can tell.
+            self.promote(now, Cause::RolledOver, Continuity::MayBeLost);
             return;
         };
         if let Some(Standby {
-            open: Some((pulse, _)),
-            ..
+            open: Some(open), ..
         }) = &mut self.standby
         {
-            pulse.awaited = Some(ping);
+            open.pulse.awaited = Some(ping);
         }
         self.timers.set(Timer::Standby, deadline);
         self.tell(Event::Standby {
             generation,
             news: StandbyNews::Proving,
         });
+        if !self.pulse.judging {
+            self.ping(now);
+        }
+    }
+
+    fn roll_over_if_both_live(&mut self, now: Instant) {
+        if let Some(Standby {
+            open: Some(open), ..
+        }) = &self.standby
+            && open.proven
+            && self.pulse.heard >= open.since
+        {
+            self.promote(now, Cause::RolledOver, Continuity::Kept);
+        }
     }
 
     fn standby_overdue(&mut self, now: Instant, late: bool, jitter: Jitter) {
@@ -957,13 +1007,14 @@ impl Connection {
         } else if self.answers == Answers::Yes {
             self.standby_failed(now, Cause::Unresponsive, Some(Duration::ZERO), jitter);
         } else {
-            self.promote(now, Cause::RolledOver, Continuity::Kept);
+            self.answers = Answers::No;
+            self.promote(now, Cause::RolledOver, Continuity::MayBeLost);
         }
     }
 
     /// The second socket takes over, if it is open.
     fn promote(&mut self, now: Instant, cause: Cause, continuity: Continuity) {
-        let Some((standby, (pulse, replace_at))) = self
+        let Some((standby, open)) = self
             .standby
             .take_if(|standby| standby.open.is_some())
             .and_then(|standby| Some((standby.generation, standby.open?)))
@@ -972,17 +1023,22 @@ impl Connection {
         };
         self.timers.stop(Timer::Standby);
         self.standby_failures = 0;
-        let first = self.state.generation();
+        let first = self.state.generation().map(|generation| Retiring {
+            generation,
+            pulse: self.pulse,
+        });
         self.retire_now(now);
         self.twins.watch();
-        if continuity == Continuity::Kept
-            && let Some(rollover) = self.config.rollover
-        {
+        let overlap = match (&cause, self.config.rollover) {
+            (Cause::RolledOver, Some(rollover)) => Some(rollover.overlap),
+            _ => None,
+        };
+        if let Some(overlap) = overlap {
             self.retiring = first;
-            self.timers.set(Timer::Retire, now + rollover.overlap);
+            self.timers.set(Timer::Retire, now + overlap);
         }
-        self.begin(now, standby, pulse, replace_at, continuity, cause);
-        if continuity != Continuity::Kept {
+        self.begin(now, standby, open.pulse, open.replace_at, continuity, cause);
+        if overlap.is_none() {
             self.end_overlap(now);
         }
     }
@@ -1061,7 +1117,7 @@ impl Connection {
 
     /// The socket that was taken over from is let go.
     fn retire_now(&mut self, now: Instant) {
-        if let Some(generation) = self.retiring {
+        if let Some(Retiring { generation, .. }) = self.retiring {
             self.outputs.push_back(Output::Abandon { generation });
             self.retire(now);
         }
@@ -1070,7 +1126,7 @@ impl Connection {
     /// The socket that was taken over from is gone.
     fn retire(&mut self, now: Instant) {
         self.timers.stop(Timer::Retire);
-        if let Some(generation) = self.retiring.take() {
+        if let Some(Retiring { generation, .. }) = self.retiring.take() {
             self.tell(Event::Retired { generation });
             if self.standby.is_none() {
                 self.end_overlap(now);

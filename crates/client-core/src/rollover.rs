@@ -23,6 +23,8 @@ pub struct Rollover {
     /// How long the first socket is listened to after the second has taken over. By default 10 s.
     ///
     /// Half of it is how far apart the two copies of one frame may arrive and still count as one.
+    /// Copies are told by what they say: a backend that says the very same thing again sooner than
+    /// that may have one of the two taken for the copy of the other.
     pub overlap: Duration,
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use babelwire_client_core::{
-    AfterClose, Cause, Closed, Config, Continuity, DialFailure, Discard, Event, Generation, Jitter,
+    AfterClose, Cause, Closed, Config, Continuity, Discard, Event, Generation, Jitter,
     OutboxLimits, Rejection, SendOutcome, State,
 };
 use babelwire_wire::limits::MAX_FRAME_BYTES;

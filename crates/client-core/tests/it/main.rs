@@ -9,9 +9,12 @@
 mod calls;
 mod connection;
 mod fleet;
+mod heartbeat;
 mod leases;
 mod properties;
+mod rollover;
 mod tabs;
 mod truth;
 mod upload;
+mod verdicts;
 mod world;

@@ -57,7 +57,8 @@ enum Happening {
     OpenReachesClient(Generation),
     FrameReachesServer(Generation, String),
     FrameReachesClient(Generation, String),
-    CloseReachesClient(Generation, u16),
+    CloseReachesClient(Generation, u16, String),
+    TimeIsOver(Generation),
 }
 
 /// One way, client to server or back.
@@ -70,6 +71,14 @@ pub(crate) struct World {
     pub(crate) answer: Answer,
     /// One way, client to server or back.
     pub(crate) latency: Duration,
+    /// How long the server lets a socket live.
+    pub(crate) lifetime: Option<Duration>,
+    /// How much longer than [`World::latency`] a frame to the client may take, by chance.
+    pub(crate) skew: Duration,
+    /// Sockets that open now lead nowhere.
+    pub(crate) void_after_open: bool,
+    /// What a test has broadcast, for it to compare.
+    pub(crate) broadcasts: Vec<String>,
     /// What the server has received but pings, in the order of arrival.
     pub(crate) received: Vec<String>,
     /// The pings that the server has received.
@@ -100,6 +109,10 @@ pub(crate) struct World {
 }
 
 impl World {
+    #[expect(
+        clippy::large_types_passed_by_value,
+        reason = "a test writes the configuration where it makes the world"
+    )]
     pub(crate) fn new(config: Config) -> Self {
         Self {
             now: Instant::from_millis(1_000_000),
@@ -107,6 +120,10 @@ impl World {
             server: Server::Accepts,
             answer: Answer::Pong,
             latency: LATENCY,
+            lifetime: None,
+            skew: Duration::ZERO,
+            void_after_open: false,
+            broadcasts: Vec::new(),
             received: Vec::new(),
             pings: Vec::new(),
             events: Vec::new(),
@@ -127,7 +144,13 @@ impl World {
 
     /// A world in which the client is connected.
     pub(crate) fn connected() -> Self {
+        Self::connected_by_chance(7)
+    }
+
+    /// As [`World::connected`], with other draws.
+    pub(crate) fn connected_by_chance(seed: u64) -> Self {
         let mut world = Self::new(Config::default());
+        world.dice = Dice::new(seed);
         world.connect();
         world.run(LATENCY * 4);
         assert!(world.connection.state().is_open());
@@ -226,9 +249,30 @@ impl World {
     /// The server sends a frame to every socket that it holds.
     pub(crate) fn broadcast(&mut self, text: &str) {
         for generation in self.accepted.clone() {
+            let latency = self.latency + self.skew.mul_f64(self.dice.roll().get());
+            self.after(
+                latency,
+                Happening::FrameReachesClient(generation, text.to_owned()),
+            );
+        }
+    }
+
+    /// Notes what was broadcast.
+    pub(crate) fn said(&mut self, text: String) {
+        self.broadcasts.push(text);
+    }
+
+    /// Chance as this number has it.
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.dice = Dice::new(seed);
+    }
+
+    /// The server closes the oldest of its sockets with this code.
+    pub(crate) fn closes_the_first(&mut self, code: u16) {
+        if let Some(generation) = self.accepted.pop_first() {
             self.after(
                 self.latency,
-                Happening::FrameReachesClient(generation, text.to_owned()),
+                Happening::CloseReachesClient(generation, code, String::new()),
             );
         }
     }
@@ -241,13 +285,18 @@ impl World {
 
     /// The server closes all its sockets with this code.
     pub(crate) fn server_closes(&mut self, code: u16) {
+        self.server_closes_with(code, "");
+    }
+
+    /// The server closes all its sockets with this code, for this reason.
+    pub(crate) fn server_closes_with(&mut self, code: u16, reason: &str) {
         for generation in std::mem::take(&mut self.accepted) {
             if self.silent.contains(&generation) {
                 continue;
             }
             self.after(
                 self.latency,
-                Happening::CloseReachesClient(generation, code),
+                Happening::CloseReachesClient(generation, code, reason.to_owned()),
             );
         }
     }
@@ -334,18 +383,24 @@ impl World {
                 Server::Refuses => {
                     self.after(
                         self.latency,
-                        Happening::CloseReachesClient(generation, 1006),
+                        Happening::CloseReachesClient(generation, 1006, String::new()),
                     );
                 }
                 Server::Accepts => {
                     self.accepted.insert(generation);
+                    if self.void_after_open {
+                        self.silent.insert(generation);
+                    }
+                    if let Some(lifetime) = self.lifetime {
+                        self.after(lifetime, Happening::TimeIsOver(generation));
+                    }
                     self.after(self.latency, Happening::OpenReachesClient(generation));
                 }
                 Server::SlamsTheDoor(code) => {
                     self.after(self.latency, Happening::OpenReachesClient(generation));
                     self.after(
                         self.latency,
-                        Happening::CloseReachesClient(generation, code),
+                        Happening::CloseReachesClient(generation, code, String::new()),
                     );
                 }
             },
@@ -367,13 +422,21 @@ impl World {
                         .handle_frame(self.now, generation, text.into());
                 }
             }
-            Happening::CloseReachesClient(generation, code) => {
+            Happening::TimeIsOver(generation) => {
+                if self.accepted.remove(&generation) {
+                    self.after(
+                        self.latency,
+                        Happening::CloseReachesClient(generation, 1001, String::new()),
+                    );
+                }
+            }
+            Happening::CloseReachesClient(generation, code, reason) => {
                 self.held.remove(&generation);
                 self.open.remove(&generation);
                 let jitter = self.dice.roll();
                 let closed = Closed {
                     code,
-                    reason: String::new(),
+                    reason,
                     was_clean: code != 1006,
                 };
                 self.connection
