@@ -164,7 +164,7 @@ fn upload() -> Upload {
     Upload {
         method: "PUT".to_owned(),
         url: "https://store.example/T1".to_owned(),
-        headers: std::collections::BTreeMap::new(),
+        headers: Vec::new(),
         expires_at: "2026-01-01T01:00:00Z".to_owned(),
     }
 }

@@ -125,7 +125,7 @@ async fn a_file_shows_from_the_moment_it_is_chosen_and_through_all_its_states() 
             upload: Upload {
                 method: "PUT".to_owned(),
                 url: "u".to_owned(),
-                headers: std::collections::BTreeMap::new(),
+                headers: Vec::new(),
                 expires_at: "2026-01-01T00:00:00Z".to_owned(),
             },
         }),

@@ -296,7 +296,7 @@ impl Service {
         Ok(Upload {
             method: "PUT".to_owned(),
             url: signed.url,
-            headers: signed.headers,
+            headers: signed.headers.into_iter().collect(),
             expires_at: rfc3339(expires),
         })
     }

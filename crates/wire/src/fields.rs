@@ -255,14 +255,17 @@ impl Fields {
         }
     }
 
-    /// All fields that are texts.
-    pub(crate) fn into_texts(self) -> impl Iterator<Item = (String, String)> {
-        self.fields
-            .into_iter()
-            .filter_map(|(name, value)| match value {
-                Value::Text(text) => Some((name, text)),
-                _ => None,
-            })
+    /// The texts in an object that may be missing, each with its field's name.
+    pub(crate) fn pairs(&mut self, name: &str) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        if let Value::Fields(object) = self.take(name) {
+            for (name, value) in object.fields {
+                if let Value::Text(text) = value {
+                    pairs.push((name, text));
+                }
+            }
+        }
+        pairs
     }
 }
 

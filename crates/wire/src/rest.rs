@@ -1,8 +1,6 @@
 //! Bodies of the REST interface.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::fields::{Fields, FromFields, serde_through_fields};
 use crate::translation::{Segment, Translation};
@@ -56,10 +54,19 @@ pub struct Upload {
     pub method: String,
     /// A signed URL, good for this object and this size.
     pub url: String,
-    /// Headers to send as they are.
-    pub headers: BTreeMap<String, String>,
+    /// Headers to send as they are, each a name and a value; an object in JSON.
+    #[serde(serialize_with = "as_object")]
+    pub headers: Vec<(String, String)>,
     /// When the URL stops working, RFC 3339 in UTC. It can be used again until then.
     pub expires_at: String,
+}
+
+#[expect(clippy::ptr_arg, reason = "serde passes the field as it is")]
+fn as_object<S: Serializer>(
+    pairs: &Vec<(String, String)>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
 }
 
 /// The answer to `POST translations`.
@@ -152,17 +159,10 @@ impl FromFields for Languages {
 
 impl FromFields for Upload {
     fn from_fields(fields: &mut Fields) -> Self {
-        let mut headers = BTreeMap::new();
-        if let Some(given) = fields.fields_if_any("headers") {
-            // Not collected: that would bring in a sort for what is in order already.
-            for (name, value) in given.into_texts() {
-                headers.insert(name, value);
-            }
-        }
         Self {
             method: fields.text("method"),
             url: fields.text("url"),
-            headers,
+            headers: fields.pairs("headers"),
             expires_at: fields.text("expiresAt"),
         }
     }
