@@ -16,7 +16,7 @@ use crate::{page, paths, test, tools};
 const PAGE_BUDGET: u64 = 90_000;
 
 /// Who may depend on whom, tests aside. Arrows point down only.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("babelwire-wire", &[]),
     ("babelwire-client-core", &["babelwire-wire"]),
     (
@@ -52,6 +52,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "babelwire-wire",
         ],
     ),
+    ("babelwire-example-article", &["babelwire-client"]),
+    ("babelwire-example-chat", &["babelwire-client"]),
     ("xtask", &[]),
 ];
 
@@ -112,7 +114,13 @@ pub(crate) fn run() -> Result<()> {
     steps.step("Layout: views never see JSON", views)?;
     let deny = ["--", "-D", "warnings"];
     steps.step("Lints, native", || {
-        let all = ["clippy", "--quiet", "--workspace", "--all-targets"];
+        let all = [
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+        ];
         cargo(tools::cargo_native(), &[&all[..], &deny].concat())
     })?;
     steps.step("Lints, in the browser", || {
@@ -124,6 +132,7 @@ pub(crate) fn run() -> Result<()> {
             "clippy",
             "--quiet",
             "--all-targets",
+            "--all-features",
             "--target",
             tools::WASM,
         ];

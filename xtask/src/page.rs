@@ -43,7 +43,7 @@ fn shrink(command: &mut Command) {
 
 /// What is in the clone and never part of the page. Everything else counts as an input, so that
 /// nothing is forgotten.
-const NOT_INPUTS: [&str; 21] = [
+const NOT_INPUTS: [&str; 23] = [
     ".git",
     ".github",
     ".ci",
@@ -65,6 +65,8 @@ const NOT_INPUTS: [&str; 21] = [
     "rest",
     "apertium",
     "testkit",
+    "examples",
+    "fuzz",
 ];
 
 /// Whether `wasm-opt` makes the page smaller at the end.

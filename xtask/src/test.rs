@@ -111,7 +111,7 @@ fn native(more: &[OsString]) -> Result<Tally> {
     let mut tally = Tally::default();
     let status = run_watched(
         tools::cargo_native()
-            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(["test", "--workspace", "--all-features", "--no-fail-fast"])
             .args(more),
         |line| tally += Tally::of_libtest_line(line),
     )?;
@@ -304,7 +304,8 @@ impl World {
         for package in ["babelwire-client", "babelwire"] {
             let mut command = tools::cargo_wasm();
             command
-                .args(["test", "--tests", "--no-fail-fast", "--target", tools::WASM])
+                .args(["test", "--tests", "--all-features", "--no-fail-fast"])
+                .args(["--target", tools::WASM])
                 .args(["--package", package])
                 .args(more)
                 .env(
