@@ -34,8 +34,11 @@ const AT_LATEST: Duration = Duration::from_secs(360);
 struct Care {
     /// Asks when a socket opens.
     on_open: bool,
-    /// Asks when there has been silence, and now and then in any case.
+    /// Asks when there has been silence, and now and then even if there was none, while something
+    /// is expected.
     in_silence: bool,
+    /// Asks now and then while nothing is expected.
+    when_idle: bool,
     /// Passes over what is not news.
     of_revisions: bool,
     /// Reads an answer to a question for everything as one that names all that exists.
@@ -45,6 +48,7 @@ struct Care {
 const ALL_CARE: Care = Care {
     on_open: true,
     in_silence: true,
+    when_idle: true,
     of_revisions: true,
     of_everything: true,
 };
@@ -157,7 +161,7 @@ struct World {
 impl World {
     fn new(seed: u64, care: Care) -> Self {
         let config = ReconcileConfig {
-            idle_every: care.in_silence.then_some(IDLE),
+            idle_every: care.when_idle.then_some(IDLE),
             ..ReconcileConfig::default()
         };
         let mut world = Self {
@@ -247,15 +251,25 @@ impl World {
         } else {
             steps.push(Step::To(Status::Done));
         }
+        let mut tidied_up_later = false;
         if self.chance(0.2) {
-            // Whenever: a person may delete what has not begun.
-            let kept = steps.len().min(2) + usize::from(self.chance(0.7)) * steps.len();
-            steps.truncate(kept);
+            // Before it has begun, when it is done, or when nobody thinks of it any more.
+            if self.chance(0.3) {
+                steps.truncate(2);
+            } else {
+                tidied_up_later = self.chance(0.4);
+            }
             steps.push(Step::Remove);
         }
         let steps = steps.into_iter().rev();
         steps
-            .map(|step| (self.up_to(Duration::from_secs(8)), step))
+            .map(|step| {
+                let most = match step {
+                    Step::Remove if tidied_up_later => BUSY * 2,
+                    _ => Duration::from_secs(8),
+                };
+                (self.up_to(most), step)
+            })
             .collect()
     }
 
@@ -742,7 +756,6 @@ fn days(seeds: std::ops::Range<u64>, care: Care) -> Verdict {
     let mut all = Verdict::default();
     for seed in seeds {
         let day = World::new(seed, care).run();
-        println!("{seed}: {day:?}");
         all.backwards += day.backwards;
         all.repeated += day.repeated;
         all.risen += day.risen;
@@ -782,7 +795,7 @@ fn a_thousand_translations_end_as_they_are_and_none_goes_backwards_whatever_the_
 #[test]
 fn a_page_that_believes_every_push_shows_old_news_and_the_dead() {
     let verdict = days(
-        0..3,
+        0..2,
         Care {
             of_revisions: false,
             ..ALL_CARE
@@ -797,7 +810,7 @@ fn a_page_that_believes_every_push_shows_old_news_and_the_dead() {
 #[test]
 fn a_page_that_never_asks_is_wrong_for_ever() {
     let verdict = days(
-        0..3,
+        0..2,
         Care {
             on_open: false,
             in_silence: false,
@@ -810,9 +823,22 @@ fn a_page_that_never_asks_is_wrong_for_ever() {
 #[test]
 fn a_page_that_asks_only_when_a_socket_opens_misses_what_is_lost_on_an_open_one() {
     let verdict = days(
-        0..3,
+        0..2,
         Care {
             in_silence: false,
+            when_idle: false,
+            ..ALL_CARE
+        },
+    );
+    assert!(verdict.wrong > 0, "{verdict:?}");
+}
+
+#[test]
+fn a_page_that_asks_only_while_it_expects_something_misses_what_nobody_expects() {
+    let verdict = days(
+        0..6,
+        Care {
+            when_idle: false,
             ..ALL_CARE
         },
     );
@@ -822,7 +848,7 @@ fn a_page_that_asks_only_when_a_socket_opens_misses_what_is_lost_on_an_open_one(
 #[test]
 fn a_page_that_takes_an_answer_of_everything_for_a_list_of_changes_keeps_what_was_removed() {
     let verdict = days(
-        0..3,
+        0..2,
         Care {
             of_everything: false,
             ..ALL_CARE
