@@ -88,6 +88,7 @@ impl FakeCore {
             dice: Dice::new(seed),
             seen: Seen {
                 dials: Vec::new(),
+                open: 0,
                 frames: VecDeque::new(),
                 from_client: 0,
                 to_client: 0,
@@ -493,20 +494,27 @@ impl FakeCore {
         self.seen.dials.get_mut(index)
     }
 
-    fn state(&self, number: u64) -> Option<DialState> {
+    /// How a connection stands.
+    pub(crate) fn state(&self, number: u64) -> Option<DialState> {
         self.seen.connection(number).map(|dial| dial.state)
     }
 
     fn set_state(&mut self, number: u64, state: DialState) {
-        if let Some(dial) = self.dial_mut(number) {
-            dial.state = state;
+        let Some(dial) = self.dial_mut(number) else {
+            return;
+        };
+        let was_open = std::mem::replace(&mut dial.state, state).is_open();
+        match (was_open, state.is_open()) {
+            (false, true) => self.seen.open += 1,
+            (true, false) => self.seen.open -= 1,
+            (true, true) | (false, false) => {}
         }
     }
 
     /// A connection is over. What was said before of its end stands.
     fn end(&mut self, number: u64, end: End) {
+        self.set_state(number, DialState::Ended);
         if let Some(dial) = self.dial_mut(number) {
-            dial.state = DialState::Ended;
             dial.end.get_or_insert(end);
         }
         // What the agenda still has for it finds it ended, and does nothing.

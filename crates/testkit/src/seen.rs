@@ -22,6 +22,7 @@ pub const FRAMES_KEPT: usize = 100_000;
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     pub(crate) dials: Vec<Dial>,
+    pub(crate) open: usize,
     pub(crate) frames: VecDeque<SeenFrame>,
     pub(crate) from_client: u64,
     pub(crate) to_client: u64,
@@ -42,11 +43,8 @@ impl Seen {
 
     /// How many connections are open now, silent ones included: on neither side has anybody said
     /// otherwise.
-    pub fn open(&self) -> usize {
-        self.dials
-            .iter()
-            .filter(|dial| matches!(dial.state, DialState::Open | DialState::Silent))
-            .count()
+    pub const fn open(&self) -> usize {
+        self.open
     }
 
     /// The latest frames, oldest first; [`FRAMES_KEPT`] at most.
@@ -160,6 +158,16 @@ pub enum DialState {
     Closing,
     /// Over: refused, closed or lost.
     Ended,
+}
+
+impl DialState {
+    /// Whether neither side has said otherwise.
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Open | Self::Silent)
+    }
+
+    /// States of connections that are not over.
+    pub(crate) const PRESENT: [Self; 4] = [Self::Dialling, Self::Open, Self::Silent, Self::Closing];
 }
 
 /// How a connection ended.

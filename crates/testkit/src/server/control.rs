@@ -13,10 +13,7 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{
-    Shared, is_stage,
-    stage::{PRESENT, World},
-};
+use super::{Shared, is_stage, stage::World};
 use crate::{
     Frame, Seen,
     gateway::FakeCore,
@@ -215,7 +212,12 @@ async fn close(Target(world): Target, body: Bytes) -> Result<Json<Value>, Fault>
 /// `POST cut`: `{"connection": 1}`, or nothing for all.
 async fn cut(Target(world): Target, body: Bytes) -> Result<Json<Value>, Fault> {
     let One { connection } = parse_or_default(&body)?;
-    Ok(count_of(each(&world, connection, &PRESENT, FakeCore::cut)))
+    Ok(count_of(each(
+        &world,
+        connection,
+        &DialState::PRESENT,
+        FakeCore::cut,
+    )))
 }
 
 /// `POST silence`: `{"connection": 1}`, or nothing for all.

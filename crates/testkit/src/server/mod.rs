@@ -23,6 +23,7 @@ use tower_http::cors::CorsLayer;
 
 pub use stage::{Stage, TimedOut};
 
+use crate::DialState;
 use stage::World;
 
 /// The stage of control calls that name none.
@@ -258,7 +259,7 @@ impl Shared {
         let world = self.worlds().remove(name);
         if let Some(world) = &world {
             world.act(|core, _| {
-                for number in core.in_state(&stage::PRESENT) {
+                for number in core.in_state(&DialState::PRESENT) {
                     core.cut(number);
                 }
             });

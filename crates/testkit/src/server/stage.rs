@@ -20,14 +20,6 @@ use crate::{
     seen::DialState,
 };
 
-/// States of connections that are not over.
-pub(crate) const PRESENT: [DialState; 4] = [
-    DialState::Dialling,
-    DialState::Open,
-    DialState::Silent,
-    DialState::Closing,
-];
-
 /// How long [`Stage::until`] waits: long enough for a machine under load, short enough to find
 /// out before the test runner does.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -226,7 +218,7 @@ impl Stage {
     /// Ends every connection without a closing handshake, and every dial without an answer, as
     /// when the gateway's machine dies; the answer is how many.
     pub fn cut_all(&self) -> usize {
-        self.each(&PRESENT, FakeCore::cut)
+        self.each(&DialState::PRESENT, FakeCore::cut)
     }
 
     /// From now on nothing gets through on the connections that are open now, while their TCP

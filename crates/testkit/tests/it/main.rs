@@ -12,3 +12,5 @@ mod proxy;
 mod real_dials;
 mod real_frames;
 mod steering;
+mod virtual_rules;
+mod virtual_world;

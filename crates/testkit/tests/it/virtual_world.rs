@@ -1,0 +1,238 @@
+//! Clients, time and the network in the virtual world.
+
+use std::time::Duration;
+
+use babelwire_client_core::{
+    Cause, Config, Connection, DialFailure, Event, Heartbeat, Rollover, SendOutcome,
+};
+use babelwire_testkit::{
+    Dice, End, LATENCY, World,
+    rules::{Action, Match, Rule},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn several_clients_hear_one_another_and_leave_on_their_own() {
+    let mut world = World::new();
+    let one = world.add_client(Config::default());
+    let two = world.add_client(Config::default());
+    world.connect(one);
+    world.connect(two);
+    world.run_until(SECOND, |world| world.seen().open() == 2);
+    world.run(LATENCY);
+    let echo = r#"{"action":"echomessage","data":"hello"}"#;
+    assert_eq!(world.send(one, echo), SendOutcome::Sent);
+    world.run(SECOND);
+    assert_eq!(world.frames(one), ["hello"]);
+    assert_eq!(world.frames(two), ["hello"]);
+
+    world.close(one);
+    world.run(SECOND);
+    assert_eq!(world.seen().open(), 1);
+    let left = End::ByClient {
+        code: 1005,
+        reason: String::new(),
+    };
+    assert_eq!(world.seen().connection(1).unwrap().end, Some(left));
+    assert!(world.state(two).is_open());
+}
+
+#[test]
+fn what_is_sent_before_the_socket_is_open_arrives_in_order() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world.connect(page);
+    for n in 0..3 {
+        let outcome = world.send(page, format!("frame {n}"));
+        assert!(matches!(outcome, SendOutcome::Queued(_)));
+    }
+    world.run(SECOND);
+    let texts: Vec<&str> = world
+        .seen()
+        .texts_from_clients()
+        .filter(|text| text.starts_with("frame"))
+        .collect();
+    assert_eq!(texts, ["frame 0", "frame 1", "frame 2"]);
+}
+
+#[test]
+fn a_gateway_that_dies_and_comes_back_is_found_again() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world.connect(page);
+    world.run_until_state(page, "open", SECOND);
+    world.run(60 * SECOND);
+
+    assert_eq!(world.cut_all(), 1);
+    world
+        .add_rule(Rule::new(Match::dial(), Action::Cut))
+        .unwrap();
+    world.run(600 * SECOND);
+    assert!(!world.state(page).is_open());
+    assert!(world.dials(page).len() > 5);
+    world.clear_rules();
+    world.run_until_state(page, "open", 120 * SECOND);
+    assert_eq!(world.open_sockets(page), 1);
+}
+
+#[test]
+fn a_half_open_socket_is_found_by_the_heartbeat() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world.connect(page);
+    world.run(120 * SECOND);
+    assert_eq!(world.go_silent(), 1);
+    let took = world.run_until(60 * SECOND, |world| {
+        world.seen().dials().len() == 2 && world.state(page).is_open()
+    });
+    assert!(took < 60 * SECOND, "{took:?}");
+    assert_eq!(world.broadcast("found"), 1);
+    world.run(SECOND);
+    assert_eq!(world.frames(page), ["found"]);
+}
+
+#[test]
+fn a_day_of_two_hour_limits_passes_without_a_gap_in_no_time() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world
+        .add_rule(Rule::new(Match::dial(), Action::LimitAge(2 * HOUR)))
+        .unwrap();
+    world.connect(page);
+    world.run_until_state(page, "open", SECOND);
+    let end = world.now() + 24 * HOUR;
+    while world.step(end) {
+        assert!(world.open_sockets(page) > 0, "a gap at {}", world.now());
+    }
+    let dials = world.dials(page).len();
+    assert!((13..=16).contains(&dials), "{dials} sockets in a day");
+}
+
+#[test]
+fn a_frozen_page_hears_what_came_when_it_thaws() {
+    let mut world = World::new();
+    let page = world.add_client(Config {
+        heartbeat: None::<Heartbeat>,
+        rollover: None::<Rollover>,
+        ..Config::default()
+    });
+    world.connect(page);
+    world.run_until_state(page, "open", SECOND);
+    world.freezes(page);
+    world.broadcast("while it slept");
+    world.run(HOUR);
+    assert!(world.frames(page).is_empty());
+    world.thaws(page);
+    assert_eq!(world.frames(page), ["while it slept"]);
+    world.thaws(page);
+    assert_eq!(world.frames(page).len(), 1);
+}
+
+#[test]
+fn a_page_without_network_waits_for_it() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world.connect(page);
+    world.run_until_state(page, "open", SECOND);
+    world.goes_offline(page);
+    world.run(HOUR);
+    assert_eq!(world.state(page).as_str(), "offline");
+    assert_eq!(world.dials(page).len(), 1);
+    world.comes_online(page);
+    world.run_until_state(page, "open", 10 * SECOND);
+}
+
+#[test]
+fn a_full_socket_holds_frames_back_until_it_has_sent() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world.connect(page);
+    world.run_until_state(page, "open", SECOND);
+    let limit = Config::default().outbox.buffered_bytes;
+    world.buffers(page, limit);
+    let frame = "x".repeat(1000);
+    let mut sent = 0;
+    while matches!(world.send(page, frame.as_str()), SendOutcome::Sent) {
+        sent += frame.len();
+        assert!(sent <= limit + frame.len(), "the gate never closes");
+    }
+    assert!(world.connection(page).queued() > 0);
+    world.buffers(page, 0);
+    world.run(SECOND);
+    assert_eq!(world.connection(page).queued(), 0);
+}
+
+#[test]
+fn any_call_of_a_driver_can_be_made() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world.connect(page);
+    let generation = world.dials(page)[0].generation;
+    let failure = DialFailure {
+        why: "no token".to_owned(),
+        retry_after: Some(30 * SECOND),
+    };
+    world.act(page, |connection: &mut Connection, now, jitter| {
+        connection.handle_dial_failed(now, generation, failure, jitter);
+    });
+    assert!(world.events(page).iter().any(|event| matches!(
+        event,
+        Event::Changed {
+            cause: Cause::DialFailed(_),
+            ..
+        }
+    )));
+}
+
+#[test]
+fn every_run_is_the_same_and_another_seed_is_another_run() {
+    let run = |seed| {
+        let mut world = World::with_seed(seed);
+        for _ in 0..20 {
+            let page = world.add_client(Config::default());
+            world.connect(page);
+        }
+        let lossy = Rule::new(Match::dial().probability(0.5), Action::Refuse(503));
+        world.add_rule(lossy).unwrap();
+        world.run(HOUR);
+        world
+            .seen()
+            .dials()
+            .iter()
+            .map(|dial| (dial.at, dial.end.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn ten_thousand_clients_fit_into_one_world() {
+    let mut world = World::new();
+    let mut dice = Dice::new(3);
+    let clients: Vec<_> = (0..10_000)
+        .map(|_| world.add_client(Config::default()))
+        .collect();
+    for client in &clients {
+        world.connect(*client);
+        world.run(Duration::from_millis(dice.bits() % 3));
+    }
+    world.run_until(60 * SECOND, |world| world.seen().open() == clients.len());
+    world.cut_all();
+    world.run(60 * SECOND);
+    assert_eq!(world.seen().open(), clients.len());
+}
+
+#[test]
+#[should_panic(expected = "1 dials, 0 connections open")]
+fn a_wait_in_vain_says_what_was_seen() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world
+        .add_rule(Rule::new(Match::dial(), Action::Drop))
+        .unwrap();
+    world.connect(page);
+    world.run_until_state(page, "open", SECOND);
+}
