@@ -452,10 +452,10 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(config: Config) -> Self {
+    fn new(config: &Config) -> Self {
         let mut driver = Self {
             now: at(0),
-            connection: Connection::new(config),
+            connection: Connection::new(*config),
             calls: Calls::new(CallsConfig::default(), "k3x9".to_owned()),
             dialled: Vec::new(),
             frames: Vec::new(),
@@ -560,7 +560,7 @@ impl Driver {
 
 #[test]
 fn calls_ride_on_a_connection_and_their_answers_are_kept_from_the_application() {
-    let mut driver = Driver::new(Driver::quiet());
+    let mut driver = Driver::new(&Driver::quiet());
     let queued = driver.calls();
     driver.runs_until(at(5 * SECOND));
     assert_eq!(driver.calls.poll_timeout(), None, "not sent yet");
@@ -581,7 +581,7 @@ fn calls_ride_on_a_connection_and_their_answers_are_kept_from_the_application() 
 
 #[test]
 fn a_call_that_waits_in_the_outbox_for_too_long_or_until_the_connection_is_closed_fails() {
-    let mut driver = Driver::new(Driver::quiet());
+    let mut driver = Driver::new(&Driver::quiet());
     let expired = driver.calls();
     driver.runs_until(at(3600 * SECOND));
     assert_eq!(driver.outcomes(), [(expired.id, Err(CallError::Expired))]);
@@ -598,7 +598,7 @@ fn a_call_that_waits_in_the_outbox_for_too_long_or_until_the_connection_is_close
 
 #[test]
 fn a_socket_that_dies_takes_its_calls_along_and_not_those_that_wait_for_the_next() {
-    let mut driver = Driver::new(Driver::quiet());
+    let mut driver = Driver::new(&Driver::quiet());
     driver.opens();
     let first = driver.present();
     let lost = driver.calls();
@@ -618,7 +618,7 @@ fn a_socket_that_dies_takes_its_calls_along_and_not_those_that_wait_for_the_next
 
 #[test]
 fn in_a_rollover_calls_are_answered_over_the_old_socket_until_it_is_let_go() {
-    let mut driver = Driver::new(Driver::quiet());
+    let mut driver = Driver::new(&Driver::quiet());
     driver.opens();
     let first = driver.present();
     driver.runs_until(at(100 * 60 * SECOND));
@@ -638,7 +638,7 @@ fn in_a_rollover_calls_are_answered_over_the_old_socket_until_it_is_let_go() {
 
 #[test]
 fn a_second_socket_that_steps_in_for_a_dead_one_does_not_save_its_calls() {
-    let mut driver = Driver::new(Config::default());
+    let mut driver = Driver::new(&Config::default());
     driver.opens();
     let first = driver.present();
     // A backend that answers pings, so that the second socket has to prove itself.

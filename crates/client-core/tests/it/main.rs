@@ -9,6 +9,7 @@
 mod calls;
 mod connection;
 mod fleet;
+mod frames;
 mod heartbeat;
 mod leases;
 mod properties;

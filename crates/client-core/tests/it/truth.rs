@@ -31,6 +31,7 @@ const AT_LATEST: Duration = Duration::from_secs(360);
 
 /// What a page does to be right in the end; each can be left out.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is left out by itself")]
 struct Care {
     /// Asks when a socket opens.
     on_open: bool,
@@ -176,7 +177,11 @@ impl World {
             life: 0,
             last_change: Instant::default(),
             steps_left: 0,
-            calm_from: Instant::from_millis(if seed % 2 == 0 { 1_450_000 } else { u64::MAX }),
+            calm_from: Instant::from_millis(if seed.is_multiple_of(2) {
+                1_450_000
+            } else {
+                u64::MAX
+            }),
             is_whole: true,
             is_offline: false,
             connected: BTreeSet::new(),
@@ -240,16 +245,14 @@ impl World {
         while self.chance(0.8) {
             steps.push(Step::Progress);
         }
-        if self.chance(0.15) {
-            steps.push(Step::To(Status::Failed));
-            if self.chance(0.5) {
-                steps.extend([Step::To(Status::Queued), Step::To(Status::Translating)]);
-                steps.push(Step::To(Status::Done));
-            }
-        } else if self.chance(0.15) {
-            steps.push(Step::To(Status::Cancelled));
-        } else {
-            steps.push(Step::To(Status::Done));
+        steps.push(Step::To(match self.dice.roll().get() {
+            0.0..0.7 => Status::Done,
+            0.7..0.85 => Status::Failed,
+            _ => Status::Cancelled,
+        }));
+        if self.chance(0.1) {
+            // Somebody asks for it once more.
+            steps.extend([Status::Queued, Status::Translating, Status::Done].map(Step::To));
         }
         let mut tidied_up_later = false;
         if self.chance(0.2) {
