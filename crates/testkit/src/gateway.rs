@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque, btree_map::Entry},
+    fmt,
     time::Duration,
 };
 
@@ -19,17 +20,51 @@ use crate::{
 /// "WebSocket frame size", 32 KB).
 pub(crate) const FRAME_LIMIT: usize = 32 * 1024;
 
+#[cfg(feature = "server")]
 /// No code: what [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.5) calls a close
 /// frame without one.
 pub(crate) const NO_CODE: u16 = 1005;
 
+/// What a backend of your own has to say to a frame, in the order in which it says it.
+///
+/// Rules for frames to clients apply to what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// To the client that sent the frame.
+    ToSender(Frame),
+    /// To every client of the stage, the sender included.
+    ToAll(Frame),
+    /// To the connection with this number.
+    To(u64, Frame),
+    /// Closes the sender's connection with this code and reason; one that no close frame may carry
+    /// cuts it.
+    Close(u16, String),
+}
+
+/// Answers a frame of the connection with this number.
+pub(crate) type Answerer = Box<dyn FnMut(u64, &Frame) -> Vec<Reply> + Send>;
+
 /// Who answers the clients' frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     /// The gateway itself, as a small backend of the contract.
     Own,
+    /// A function of the test's.
+    Custom(Answerer),
     /// Another gateway, to which frames are passed on.
+    #[cfg(feature = "server")]
     Upstream,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Own => "Own",
+            Self::Custom(_) => "Custom",
+            #[cfg(feature = "server")]
+            Self::Upstream => "Upstream",
+        })
+    }
 }
 
 /// What the driver has to do.
@@ -42,6 +77,7 @@ pub(crate) enum Order {
     /// Send a frame to the client.
     Send(Frame),
     /// Pass a frame on to the backend behind the gateway.
+    #[cfg(feature = "server")]
     PassOn(Frame),
     /// Begin the closing handshake; code 1005 stands for a close frame without one.
     Close { code: u16, reason: String },
@@ -101,10 +137,16 @@ impl FakeCore {
         }
     }
 
+    /// From now on this answers clients' frames.
+    pub(crate) fn set_backend(&mut self, answer: Answerer) {
+        self.backend = Backend::Custom(answer);
+    }
+
     pub(crate) const fn seen(&self) -> &Seen {
         &self.seen
     }
 
+    #[cfg(feature = "server")]
     pub(crate) const fn rules(&self) -> &Rules {
         &self.rules
     }
@@ -177,6 +219,7 @@ impl FakeCore {
         number
     }
 
+    #[cfg(feature = "server")]
     /// What stands behind the gateway refused the dial, or could not be reached.
     pub(crate) fn refused_behind(&mut self, number: u64, status: u16) {
         self.end(number, End::Refused { status });
@@ -225,6 +268,7 @@ impl FakeCore {
         self.end(number, end);
     }
 
+    #[cfg(feature = "server")]
     /// What stands behind the gateway closed the connection, or is gone.
     pub(crate) fn closed_behind(&mut self, number: u64, close: Option<(u16, String)>) {
         if self.state(number) != Some(DialState::Open) {
@@ -409,10 +453,34 @@ impl FakeCore {
         if self.state(number) != Some(DialState::Open) {
             return;
         }
-        match (direction, self.backend) {
+        match (direction, &mut self.backend) {
             (Direction::ToClient, _) => self.order(number, Order::Send(frame)),
+            #[cfg(feature = "server")]
             (Direction::FromClient, Backend::Upstream) => self.order(number, Order::PassOn(frame)),
             (Direction::FromClient, Backend::Own) => self.answer(now, number, &frame),
+            (Direction::FromClient, Backend::Custom(answer)) => {
+                let replies = answer(number, &frame);
+                self.say(now, number, replies);
+            }
+        }
+    }
+
+    /// Says what a backend of the test's wants said.
+    fn say(&mut self, now: Duration, sender: u64, replies: Vec<Reply>) {
+        for reply in replies {
+            match reply {
+                Reply::ToSender(frame) => self.frame_to_client(now, sender, frame),
+                Reply::To(number, frame) => self.frame_to_client(now, number, frame),
+                Reply::ToAll(frame) => {
+                    self.broadcast(now, &frame);
+                }
+                Reply::Close(code, reason) if check_close(code, &reason).is_ok() => {
+                    self.close(sender, code, &reason);
+                }
+                Reply::Close(..) => {
+                    self.cut(sender);
+                }
+            }
         }
     }
 

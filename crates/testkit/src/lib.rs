@@ -14,6 +14,7 @@ mod world;
 pub use clock::VirtualClock;
 pub use dice::Dice;
 pub use frame::Frame;
+pub use gateway::Reply;
 pub use seen::{Dial, DialState, End, FRAMES_KEPT, Seen, SeenFrame};
 #[cfg(feature = "server")]
 pub use server::{FakeGateway, Options, Stage, StartError, TimedOut};

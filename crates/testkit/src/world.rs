@@ -12,7 +12,7 @@ use babelwire_client_core::{
 };
 
 use crate::{
-    Dice, Frame, Seen, VirtualClock,
+    Dice, Frame, Reply, Seen, VirtualClock,
     gateway::{Backend, FakeCore, Order},
     rules::{Request, Rule, RuleError, RuleId, check_close},
     seen::DialState,
@@ -336,6 +336,29 @@ impl World {
 
     // The gateway.
 
+    /// From now on this function answers the clients' frames, in place of the gateway itself: it
+    /// takes the connection's number and the frame.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use babelwire_client_core::{Config, SendOutcome};
+    /// # use babelwire_testkit::{Reply, World};
+    /// let mut world = World::new();
+    /// let page = world.add_client(Config::default());
+    /// world.set_backend(|_, frame| match frame.text() {
+    ///     Some("knock knock") => vec![Reply::ToSender("who's there?".into())],
+    ///     _ => Vec::new(),
+    /// });
+    /// world.connect(page);
+    /// world.run(Duration::from_secs(1));
+    /// assert_eq!(world.send(page, "knock knock"), SendOutcome::Sent);
+    /// world.run(Duration::from_secs(1));
+    /// assert_eq!(world.frames(page), ["who's there?"]);
+    /// ```
+    pub fn set_backend(&mut self, answer: impl FnMut(u64, &Frame) -> Vec<Reply> + Send + 'static) {
+        self.gateway.set_backend(Box::new(answer));
+    }
+
     /// Adds a rule behind those that are there.
     pub fn add_rule(&mut self, rule: Rule) -> Result<RuleId, RuleError> {
         self.gateway.add_rule(rule)
@@ -574,7 +597,9 @@ impl World {
                     reason,
                     was_clean: true,
                 }),
-                Order::Silence | Order::PassOn(_) => continue,
+                Order::Silence => continue,
+                #[cfg(feature = "server")]
+                Order::PassOn(_) => continue,
             };
             self.reaches_client(client, generation, news);
         }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    Frame, Seen,
+    Frame, Reply, Seen,
     gateway::{Backend, FakeCore, Order},
     rules::{Request, Rule, RuleError, RuleId, check_close},
     seen::DialState,
@@ -177,6 +177,30 @@ impl Stage {
     /// The URL to dial, such as `ws://127.0.0.1:40123/live`.
     pub fn url(&self) -> String {
         format!("ws://{}/{}", self.world.address, self.world.name)
+    }
+
+    /// From now on this function answers the frames of the stage's clients, in place of the
+    /// gateway itself or the upstream: it takes the connection's number and the frame.
+    ///
+    /// It is called while the stage is busy, so it must not call the stage: what it returns is
+    /// all that it can do.
+    ///
+    /// ```
+    /// # use babelwire_testkit::{FakeGateway, Frame, Reply};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let gateway = FakeGateway::start().await?;
+    /// let stage = gateway.stage("live");
+    /// stage.set_backend(|_, frame| match frame.text() {
+    ///     Some(r#"{"action":"time"}"#) => vec![Reply::ToSender(r#"{"time":"12:00"}"#.into())],
+    ///     Some(_) => vec![Reply::ToAll(frame.clone())],
+    ///     None => vec![Reply::Close(1003, "text only, please".to_owned())],
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_backend(&self, answer: impl FnMut(u64, &Frame) -> Vec<Reply> + Send + 'static) {
+        self.world.act(|core, _| core.set_backend(Box::new(answer)));
     }
 
     /// Adds a rule behind those that are there.

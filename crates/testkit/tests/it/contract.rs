@@ -1,7 +1,7 @@
 //! The small backend that the fake gateway is.
 
-use babelwire_testkit::{End, FakeGateway};
-use futures::SinkExt as _;
+use babelwire_testkit::{End, FakeGateway, Reply};
+use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
@@ -132,4 +132,22 @@ async fn it_is_recorded_how_clients_leave() {
     };
     assert_eq!(ends, [&by_client, &End::Lost]);
     assert_eq!(seen.open(), 0);
+}
+
+#[tokio::test]
+async fn a_backend_of_the_tests_own_speaks_its_own_protocol() {
+    let gateway = FakeGateway::start().await.unwrap();
+    let stage = gateway.stage("live");
+    stage.set_backend(|sender, frame| {
+        vec![
+            Reply::ToSender(frame.clone()),
+            Reply::ToAll(format!("{sender} spoke").into()),
+        ]
+    });
+    let (mut one, mut two) = (dial(&stage).await, dial(&stage).await);
+    two.socket.send(Message::binary(vec![1, 2])).await.unwrap();
+    let echo = two.socket.next().await.unwrap().unwrap();
+    assert_eq!(echo, Message::binary(vec![1, 2]));
+    assert_eq!(two.text().await, "2 spoke");
+    assert_eq!(one.text().await, "2 spoke");
 }

@@ -6,7 +6,7 @@ use babelwire_client_core::{
     Cause, Config, Connection, DialFailure, Event, Heartbeat, Rollover, SendOutcome,
 };
 use babelwire_testkit::{
-    Dice, End, LATENCY, World,
+    Dice, End, LATENCY, Reply, World,
     rules::{Action, Match, Rule},
 };
 
@@ -235,4 +235,39 @@ fn a_wait_in_vain_says_what_was_seen() {
         .unwrap();
     world.connect(page);
     world.run_until_state(page, "open", SECOND);
+}
+
+#[test]
+fn a_backend_of_the_tests_own_answers_and_rules_apply_to_its_answers() {
+    let mut world = World::new();
+    let one = world.add_client(Config::default());
+    let two = world.add_client(Config::default());
+    world.set_backend(|sender, frame| match frame.text() {
+        Some("to me") => vec![Reply::ToSender("mine".into())],
+        Some("to all") => vec![Reply::ToAll(format!("{sender} says").into())],
+        Some("to two") => vec![Reply::To(2, "yours".into())],
+        Some("bye") => vec![Reply::Close(4000, "bye".to_owned())],
+        Some("die") => vec![Reply::Close(1006, String::new())],
+        _ => Vec::new(),
+    });
+    world
+        .add_rule(Rule::new(Match::to_client().text("yours"), Action::Double))
+        .unwrap();
+    world.connect(one);
+    world.run(SECOND);
+    world.connect(two);
+    world.run(SECOND);
+    for text in ["to me", "to all", "to two", "bye"] {
+        assert_eq!(world.send(one, text), SendOutcome::Sent);
+    }
+    assert_eq!(world.send(two, "die"), SendOutcome::Sent);
+    world.run(LATENCY * 2);
+    assert_eq!(world.frames(one), ["mine", "1 says"]);
+    assert_eq!(world.frames(two), ["1 says", "yours", "yours"]);
+    let by_gateway = End::ByGateway {
+        code: 4000,
+        reason: "bye".to_owned(),
+    };
+    assert_eq!(world.seen().dials()[0].end, Some(by_gateway));
+    assert_eq!(world.seen().dials()[1].end, Some(End::Cut));
 }
