@@ -88,6 +88,15 @@ pub enum CallError {
     Gateway(GatewayError),
     /// [`CallsConfig::pending`] calls are unanswered already; the request was never sent.
     TooMany,
+    /// The request has no place for its correlation; it was never sent.
+    Uncorrelated(CorrelationError),
+    /// The answer came and is not of the type that was asked for.
+    Unreadable {
+        /// The text of the answer.
+        answer: String,
+        /// What does not fit.
+        why: String,
+    },
 }
 
 impl fmt::Display for CallError {
@@ -105,6 +114,12 @@ impl fmt::Display for CallError {
             Self::Rejected(rejection) => return fmt::Display::fmt(rejection, f),
             Self::TooMany => {
                 "Too many calls are waiting for their answers. Nothing was sent; try again later."
+            }
+            Self::Uncorrelated(error) => return fmt::Display::fmt(error, f),
+            Self::Unreadable { why, .. } => {
+                f.write_str("The backend answered with something else than was asked for: ")?;
+                f.write_str(why)?;
+                "."
             }
             Self::Gateway(error) => {
                 f.write_str("The gateway answered \"")?;
