@@ -1,5 +1,5 @@
-// Takes out of a release build what only its makers read: some 6 KB of a first visit. Run by Trunk
-// after each build; needs Node.js and nothing else.
+// Takes out of a release build the names that only its makers read: some 5 KB of a first visit.
+// Run by Trunk after each build; needs Node.js and nothing else.
 //
 // wasm-bindgen names each function that the wasm imports after its Rust path and a hash, in the
 // wasm and in the JavaScript beside it. Here both get a short name.
@@ -81,13 +81,6 @@ function shortenWasm(wasm, keys) {
   return [Buffer.concat(parts), short];
 }
 
-/** Indentation and comments; left alone if a text goes over several lines. */
-function withoutLayout(javascript) {
-  const lines = javascript.split("\n").map((line) => line.trim());
-  if (lines.some((line) => line.split("`").length % 2 === 0)) return javascript;
-  return lines.filter((line) => line && !/^(\/\/|\/?\*)/.test(line)).join("\n");
-}
-
 if (TRUNK_PROFILE === "release") {
   const files = readdirSync(TRUNK_STAGING_DIR).map((name) => join(TRUNK_STAGING_DIR, name));
   for (const file of files.filter((file) => file.endsWith("_bg.wasm"))) {
@@ -96,13 +89,6 @@ if (TRUNK_PROFILE === "release") {
     const keys = new Set([...javascript.matchAll(/^\s+(__wb\w+): function/gm)].map(([, key]) => key));
     const [wasm, short] = shortenWasm(readFileSync(file), keys);
     writeFileSync(file, wasm);
-    writeFileSync(
-      glue,
-      withoutLayout(javascript.replace(/\b__wb\w+/g, (name) => short.get(name) ?? name)),
-    );
-  }
-  for (const file of files.filter((file) => file.endsWith(".css"))) {
-    const css = readFileSync(file, "utf8").replace(/\/\*[^]*?\*\//g, "");
-    writeFileSync(file, css.replace(/\s+/g, " ").replace(/ ?([{};,]) ?/g, "$1").trim());
+    writeFileSync(glue, javascript.replace(/\b__wb\w+/g, (name) => short.get(name) ?? name));
   }
 }

@@ -18,6 +18,9 @@ const TRUNK: &str = "0.21.14";
 /// The version of Binaryen, whose `wasm-opt` makes the page smaller.
 const BINARYEN: &str = "132.0.0";
 
+/// The version of esbuild, which makes the page's JavaScript smaller.
+const ESBUILD: &str = "0.28.2";
+
 /// The version of geckodriver that is installed where there is none.
 const GECKODRIVER: &str = "0.37.1";
 
@@ -26,10 +29,7 @@ pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
 /// PATH with the installed tools first.
 pub(crate) fn path() -> OsString {
-    let own = [
-        paths::tools().join("bin"),
-        node_tools().join("node_modules").join(".bin"),
-    ];
+    let own = [paths::tools().join("bin"), node_modules().join(".bin")];
     let inherited = env::var_os("PATH").unwrap_or_default();
     let all = own.into_iter().chain(env::split_paths(&inherited));
     // A directory with a separator in its name cannot be on PATH; then ours are of no use either.
@@ -208,18 +208,21 @@ fn node_tools() -> PathBuf {
     paths::tools().join("node")
 }
 
-/// Whether `wasm-opt` can run.
-pub(crate) fn has_wasm_opt() -> bool {
-    let ours = node_tools()
-        .join("node_modules")
-        .join("binaryen")
-        .join("package.json");
-    let right = fs::read_to_string(ours)
-        .is_ok_and(|text| text.contains(&format!("\"version\": \"{BINARYEN}\"")));
-    right && on_path("node").is_some()
+/// Where Node.js finds the modules that the commands install.
+pub(crate) fn node_modules() -> PathBuf {
+    node_tools().join("node_modules")
 }
 
-/// Installs `wasm-opt`.
+/// Whether `wasm-opt` can run, and esbuild, which comes with it.
+pub(crate) fn has_wasm_opt() -> bool {
+    let has = |package, version| {
+        fs::read_to_string(node_modules().join(package).join("package.json"))
+            .is_ok_and(|text| text.contains(&format!("\"version\": \"{version}\"")))
+    };
+    has("binaryen", BINARYEN) && has("esbuild", ESBUILD) && on_path("node").is_some()
+}
+
+/// Installs `wasm-opt` and esbuild.
 pub(crate) fn install_wasm_opt() -> Result<()> {
     let dir = node_tools();
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -235,6 +238,7 @@ pub(crate) fn install_wasm_opt() -> Result<()> {
             ])
             .arg(&dir)
             .arg(format!("binaryen@{BINARYEN}"))
+            .arg(format!("esbuild@{ESBUILD}"))
             .current_dir(&dir),
     )
 }
