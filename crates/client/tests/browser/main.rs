@@ -8,6 +8,7 @@
 )]
 
 mod connection;
+mod faults;
 mod reconciler;
 mod support;
 mod upload;

@@ -15,6 +15,7 @@ fn eager() -> ReconcileConfig {
             cap: Duration::from_millis(20),
         },
         timeout: Duration::from_millis(200),
+        ..ReconcileConfig::default()
     }
 }
 

@@ -95,7 +95,7 @@ pub(crate) fn wasm_memory() -> f64 {
 }
 
 /// Waits until it is so.
-pub(crate) async fn until(what: &str, so: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
     for _ in 0..1500 {
         if so() {
             return;
@@ -159,6 +159,65 @@ impl Heard<Event> {
             _ => None,
         })
     }
+}
+
+const FAKE: Option<&str> = option_env!("BABELWIRE_TEST_FAKE");
+
+/// A stage of the fake gateway: a little world of its own.
+pub(crate) struct Fake {
+    stage: &'static str,
+}
+
+impl Fake {
+    /// An empty stage, whatever an earlier run left there.
+    pub(crate) async fn new(stage: &'static str) -> Self {
+        let fake = Self { stage };
+        fake.call("DELETE", "", None).await;
+        fake
+    }
+
+    fn origin() -> &'static str {
+        FAKE.expect("compile the tests with BABELWIRE_TEST_FAKE: see tests/README.md")
+    }
+
+    /// Its WebSocket.
+    pub(crate) fn url(&self) -> String {
+        format!("{}/{}", Self::origin(), self.stage)
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
+        let url = format!("{}/_control/{}{path}", Self::origin(), self.stage);
+        let answer = http_js(method, &url, body).await.expect("an answer");
+        let answer: js_sys::Array = answer.unchecked_into();
+        let status = answer.get(0).as_f64().expect("a status");
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        (status as u16, answer.get(1).as_string().expect("a text"))
+    }
+
+    /// Steers it.
+    pub(crate) async fn post(&self, call: &str, body: &str) {
+        let (status, answer) = self.call("POST", &format!("/{call}"), Some(body)).await;
+        assert!((200..300).contains(&status), "{call}: {status} {answer}");
+    }
+
+    /// Asks it, for JSON.
+    pub(crate) async fn get(&self, call: &str) -> String {
+        let (status, answer) = self.call("GET", &format!("/{call}"), None).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// One of the numbers of `connections`.
+    pub(crate) async fn count(&self, name: &str) -> u64 {
+        let answer: serde_json::Value =
+            serde_json::from_str(&self.get("connections").await).expect("JSON");
+        answer[name].as_u64().expect("a number")
+    }
+}
+
+/// Milliseconds of a clock that never goes back.
+pub(crate) fn now() -> f64 {
+    web_sys::window().unwrap().performance().unwrap().now()
 }
 
 /// Options with waits of milliseconds.
