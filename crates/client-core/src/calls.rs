@@ -14,9 +14,13 @@ use crate::time::Instant;
 /// "Integration timeout" in "Quotas for configuring and running a WebSocket API in API Gateway".
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
 
-/// The longest that a frame and what the gateway says to it are taken to be on their way. A socket
-/// with a longer round trip is as good as dead, and a heartbeat has it left behind.
-const ROUND_TRIP: Duration = Duration::from_secs(10);
+/// How long after a frame the gateway may say that it found no route for it: the longest that both
+/// are taken to be on their way. A socket with a longer round trip is as good as dead, and a
+/// heartbeat has it left behind.
+const ROUTING: Duration = Duration::from_secs(10);
+
+/// How long after a frame the gateway may say that its handler failed.
+const HANDLING: Duration = Duration::from_secs(29 + 10);
 
 /// What to be patient about, and how answers are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,13 +190,24 @@ impl Pending {
 #[derive(Debug)]
 struct Traffic {
     generation: Generation,
-    /// When the last frame went out that may have found no route.
-    unrouted: Option<Instant>,
-    /// When the last frame went out whose handler may have failed.
-    unhandled: Option<Instant>,
+    /// Until when the gateway may say of another frame that it found no route.
+    unrouted: Instant,
+    /// Until when it may say of another frame that its handler failed.
+    unhandled: Instant,
     /// Heartbeats that are unanswered, and when the last one went out.
     pings: u32,
     pinged: Instant,
+}
+
+impl Traffic {
+    fn note(&mut self, sent: Instant) {
+        self.unrouted = self.unrouted.max(sent + ROUTING);
+        self.note_handled(sent);
+    }
+
+    fn note_handled(&mut self, sent: Instant) {
+        self.unhandled = self.unhandled.max(sent + HANDLING);
+    }
 }
 
 /// How many sockets' traffic is kept: the present one, the one that a rollover replaces, and one
@@ -338,9 +353,9 @@ impl Calls {
             Event::Pinged { generation } => self.handle_pinged(now, *generation),
             Event::Ponged { generation, .. } => self.handle_ponged(*generation),
             Event::Changed { from, to, cause } => match from.generation() {
-                Some(_) if !to.is_open() => self.end_all(),
+                Some(_) if !to.is_open() => self.sockets_gone(None),
                 // The first socket lives on until it is retired.
-                Some(generation) if from.is_open() && *cause != Cause::RolledOver => {
+                Some(generation) if from.is_open() && !matches!(cause, Cause::RolledOver) => {
                     self.handle_socket_gone(generation);
                 }
                 _ => {}
@@ -381,9 +396,7 @@ impl Calls {
 
     /// A frame that is no call's went out over this socket: a gateway's error may be about it.
     pub fn handle_other_sent(&mut self, now: Instant, generation: Generation) {
-        let traffic = self.traffic(generation);
-        traffic.unrouted = traffic.unrouted.max(Some(now));
-        traffic.unhandled = traffic.unhandled.max(Some(now));
+        self.traffic(generation).note(now);
     }
 
     /// A heartbeat's ping went out over this socket. API Gateway answers it with an error where
@@ -398,10 +411,8 @@ impl Calls {
     /// another.
     pub fn handle_ponged(&mut self, generation: Generation) {
         let traffic = self.traffic(generation);
-        let (pings, pinged) = (traffic.pings, traffic.pinged);
-        traffic.pings = 0;
-        if pings > 1 {
-            self.handle_other_sent(pinged, generation);
+        if std::mem::take(&mut traffic.pings) > 1 {
+            traffic.note(traffic.pinged);
         }
     }
 
@@ -442,8 +453,7 @@ impl Calls {
             if let Some(pending) = self.end(place, Ok(text.to_owned()))
                 && let Some(sent) = pending.sent
             {
-                let traffic = self.traffic(generation);
-                traffic.unhandled = traffic.unhandled.max(Some(sent.at));
+                self.traffic(generation).note_handled(sent.at);
             }
             return true;
         }
@@ -462,16 +472,15 @@ impl Calls {
 
     /// The socket has ended, or was left behind. Its calls fail, and no others.
     pub fn handle_socket_gone(&mut self, generation: Generation) {
-        self.traffic.retain(|other| other.generation != generation);
-        while let Some(place) = self.pending.iter().position(|call| call.is_on(generation)) {
-            self.end(place, Err(CallError::SocketGone));
-        }
+        self.sockets_gone(Some(generation));
     }
 
-    /// No socket is left.
-    fn end_all(&mut self) {
-        self.traffic.clear();
-        while let Some(place) = self.pending.iter().position(|call| call.sent.is_some()) {
+    /// This socket is gone, or all are.
+    fn sockets_gone(&mut self, only: Option<Generation>) {
+        let is_gone = |generation| only.is_none_or(|only| only == generation);
+        self.traffic.retain(|other| !is_gone(other.generation));
+        let is_lost = |call: &Pending| call.sent.is_some_and(|sent| is_gone(sent.generation));
+        while let Some(place) = self.pending.iter().position(is_lost) {
             self.end(place, Err(CallError::SocketGone));
         }
     }
@@ -503,26 +512,20 @@ impl Calls {
     /// The call that this error is about, where no other frame can have caused it.
     fn culprit(&self, now: Instant, generation: Generation, error: &GatewayError) -> Option<usize> {
         let is_unrouted = error.message == "Forbidden";
-        let within = if is_unrouted {
-            ROUND_TRIP
-        } else {
-            INTEGRATION_TIMEOUT + ROUND_TRIP
-        };
+        let within = if is_unrouted { ROUTING } else { HANDLING };
         let traffic = self
             .traffic
             .iter()
             .find(|traffic| traffic.generation == generation);
-        let in_doubt = traffic.is_some_and(|traffic| {
-            let other = if is_unrouted {
+        if let Some(traffic) = traffic {
+            let until = if is_unrouted {
                 traffic.unrouted
             } else {
                 traffic.unhandled
             };
-            let ping = (traffic.pings > 0).then_some(traffic.pinged);
-            other.max(ping).is_some_and(|at| now - at <= within)
-        });
-        if in_doubt {
-            return None;
+            if now < until || (traffic.pings > 0 && now < traffic.pinged + within) {
+                return None;
+            }
         }
         let mut suspects = self
             .pending
@@ -530,9 +533,7 @@ impl Calls {
             .enumerate()
             .filter(|(_, call)| call.is_on(generation));
         match (suspects.next(), suspects.next()) {
-            (Some((place, call)), None)
-                if call.sent.is_some_and(|sent| now - sent.at <= within) =>
-            {
+            (Some((place, call)), None) if call.sent.is_some_and(|sent| now < sent.at + within) => {
                 Some(place)
             }
             _ => None,
@@ -568,14 +569,12 @@ impl Calls {
             .position(|traffic| traffic.generation == generation);
         let place = known.unwrap_or_else(|| {
             if self.traffic.len() >= SOCKETS {
-                let oldest = self.traffic.iter().map(|other| other.generation).min();
-                self.traffic
-                    .retain(|other| Some(other.generation) != oldest);
+                self.traffic.remove(0);
             }
             self.traffic.push(Traffic {
                 generation,
-                unrouted: None,
-                unhandled: None,
+                unrouted: Instant::default(),
+                unhandled: Instant::default(),
                 pings: 0,
                 pinged: Instant::default(),
             });
@@ -584,18 +583,10 @@ impl Calls {
         &mut self.traffic[place]
     }
 
-    /// The session, a hyphen, and the call's number in letters and digits.
     fn correlation(&self) -> String {
-        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         let mut correlation = self.session.clone();
         correlation.push('-');
-        let mut rest = self.last;
-        // The least digit first: any text will do that is another one for each number.
-        while rest > 0 {
-            let digit = usize::try_from(rest % 36).unwrap_or_default();
-            correlation.push(char::from(DIGITS[digit]));
-            rest /= 36;
-        }
+        correlation.push_str(&self.last.to_string());
         correlation
     }
 }

@@ -304,15 +304,15 @@ fn a_gateways_error_that_may_be_about_another_frame_fails_nothing() {
     let socket = another_frame.sockets[0];
     another_frame.calls.handle_other_sent(at(0), socket);
     another_frame.sent(5 * SECOND, 0);
-    assert!(!another_frame.arrives(10 * SECOND, 0, &forbidden));
+    assert!(!another_frame.arrives(10 * SECOND - 1, 0, &forbidden));
     assert!(
-        another_frame.arrives(10 * SECOND + 1, 0, &forbidden),
+        another_frame.arrives(10 * SECOND, 0, &forbidden),
         "a round trip later the other frame has its answer"
     );
     another_frame.sent(11 * SECOND, 0);
-    assert!(!another_frame.arrives(39 * SECOND, 0, &failed));
+    assert!(!another_frame.arrives(39 * SECOND - 1, 0, &failed));
     assert!(
-        another_frame.arrives(39 * SECOND + 1, 0, &failed),
+        another_frame.arrives(39 * SECOND, 0, &failed),
         "no handler runs for so long"
     );
 
@@ -634,6 +634,35 @@ fn in_a_rollover_calls_are_answered_over_the_old_socket_until_it_is_let_go() {
     let second = driver.present();
     driver.receives(second, &answer(&after));
     assert_eq!(driver.outcomes(), [(after.id, Ok(answer(&after)))]);
+}
+
+#[test]
+fn a_connection_that_goes_offline_in_a_rollover_takes_the_calls_of_both_sockets_along() {
+    let mut driver = Driver::new(&Driver::quiet());
+    driver.opens();
+    driver.runs_until(at(100 * 60 * SECOND));
+    let old = driver.calls();
+    driver.opens();
+    let new = driver.calls();
+    driver.connection.handle_offline(driver.now);
+    driver.obey();
+    let expected = [old, new].map(|call| (call.id, Err(CallError::SocketGone)));
+    assert_eq!(driver.outcomes(), expected);
+}
+
+#[test]
+fn what_the_application_sends_after_a_call_casts_doubt_on_a_gateways_error() {
+    let mut driver = Driver::new(&Driver::quiet());
+    driver.opens();
+    let socket = driver.present();
+    driver.calls();
+    driver.receives(socket, &gateway("Forbidden"));
+    assert_eq!(driver.outcomes().len(), 1);
+    driver.calls();
+    driver.sends("not a call");
+    driver.receives(socket, &gateway("Forbidden"));
+    assert_eq!(driver.outcomes(), []);
+    assert_eq!(driver.frames, [gateway("Forbidden")]);
 }
 
 #[test]
