@@ -2,11 +2,11 @@
 
 use babelwire_wire::rest::{OneTranslation, Problem};
 use babelwire_wire::{FromFields, from_json};
-use gloo_net::http::{Request, Response};
+use gloo_net::http::Request;
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{RequestCache, RequestInit};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{RequestCache, RequestInit, Response};
 
 use crate::store::{Command, Effect, Msg, SEGMENTS_PAGE, Trouble};
 
@@ -22,6 +22,8 @@ struct Call {
     method: &'static str,
     path: String,
     body: Option<String>,
+    /// Whether the answer's bytes are wanted as they are, not as text.
+    bytes: bool,
 }
 
 impl Call {
@@ -30,6 +32,7 @@ impl Call {
             method: "GET",
             path: path.concat(),
             body: None,
+            bytes: false,
         }
     }
 }
@@ -47,51 +50,71 @@ impl Api {
         [&self.base, "/translations/", id, "/result"].concat()
     }
 
-    /// Does what an effect asks of the REST interface, and says what came of it; nothing when it
+    /// Does what an effect asks of the REST interface, and tells what came of it; nothing when it
     /// asks for nothing here.
-    pub async fn ask(&self, effect: Effect) -> Option<Msg> {
-        let call = call_of(&effect)?;
-        let answer = self.text(call).await;
-        msg_of(effect, answer)
+    pub fn ask(&self, effect: Effect, then: impl FnOnce(Msg) + 'static) {
+        let Some(call) = call_of(&effect) else { return };
+        self.text(call, move |answer| {
+            if let Some(msg) = msg_of(effect, answer) {
+                then(msg);
+            }
+        });
     }
 
-    /// A file beside the page.
-    pub async fn file(&self, name: &str) -> Result<String, Trouble> {
-        self.text(Call::get(&[name])).await
+    /// Fetches a file beside the page.
+    pub fn file(&self, name: &str, then: impl FnOnce(Result<String, Trouble>) + 'static) {
+        self.text(Call::get(&[name]), then);
     }
 
-    /// The original bytes. They stay with the browser, outside the page's own memory.
-    pub async fn source(&self, id: &str) -> Result<Uint8Array, Trouble> {
-        let response = self
-            .send(Call::get(&["translations/", id, "/source"]))
-            .await?;
-        let response: web_sys::Response = response.into();
-        let buffer = JsFuture::from(response.array_buffer().map_err(|_| cut_off())?)
-            .await
-            .map_err(|_| cut_off())?;
-        Ok(Uint8Array::new(&buffer))
+    /// Fetches the original bytes. They stay with the browser, outside the page's own memory.
+    pub fn source(&self, id: &str, then: impl FnOnce(Result<Uint8Array, Trouble>) + 'static) {
+        let call = Call {
+            bytes: true,
+            ..Call::get(&["translations/", id, "/source"])
+        };
+        self.send(
+            call,
+            Box::new(move |body| then(body.map(|body| Uint8Array::new(&body)))),
+        );
     }
 
-    async fn text(&self, call: Call) -> Result<String, Trouble> {
-        let response = self.send(call).await?;
-        response.text().await.map_err(|_| cut_off())
+    fn text(&self, call: Call, then: impl FnOnce(Result<String, Trouble>) + 'static) {
+        self.send(
+            call,
+            Box::new(move |body| then(body.map(|body| body.as_string().unwrap_or_default()))),
+        );
     }
 
-    async fn send(&self, call: Call) -> Result<Response, Trouble> {
+    /// The only future of the page: each `async fn` is a state machine of its own in the wasm.
+    fn send(&self, call: Call, then: Box<dyn FnOnce(Result<JsValue, Trouble>)>) {
         let url = [&self.base, "/", &call.path].concat();
-        let Ok(request) = request(&url, &call) else {
-            return Err(out_of_reach());
-        };
-        let Ok(response) = request.send().await else {
-            return Err(out_of_reach());
-        };
-        if response.ok() {
-            return Ok(response);
-        }
-        let status = response.status();
-        let text = response.text().await.unwrap_or_default();
-        Err(refusal(status, &text))
+        spawn_local(async move { then(fetch(&url, &call).await) });
     }
+}
+
+async fn fetch(url: &str, call: &Call) -> Result<JsValue, Trouble> {
+    let Ok(request) = request(url, call) else {
+        return Err(out_of_reach());
+    };
+    let Ok(response) = request.send().await else {
+        return Err(out_of_reach());
+    };
+    let response: Response = response.into();
+    let ok = response.ok();
+    let body = if ok && call.bytes {
+        response.array_buffer()
+    } else {
+        response.text()
+    };
+    let body = match body {
+        Ok(body) => JsFuture::from(body).await,
+        Err(error) => Err(error),
+    };
+    if ok {
+        return body.map_err(|_| cut_off());
+    }
+    let text = body.ok().and_then(|body| body.as_string());
+    Err(refusal(response.status(), &text.unwrap_or_default()))
 }
 
 /// Made without gloo-net's builder, which takes every URL apart and puts it together again: half a
@@ -131,6 +154,7 @@ fn call_of(effect: &Effect) -> Option<Call> {
             path: "translations".to_owned(),
             // Strings and a number always serialize.
             body: serde_json::to_string(body).ok(),
+            bytes: false,
         },
         Effect::Command { id, command, .. } => {
             let (method, action) = match command {

@@ -7,15 +7,17 @@ use crate::api::Api;
 use crate::store::Trouble;
 
 /// Fetches `config.json` from beside the page and reads it. Its URLs may be relative to the page.
-pub async fn load() -> Result<Config, Trouble> {
-    match Api::new(".").file("config.json").await {
-        Ok(text) => read(&text),
-        Err(trouble) if trouble.refused => Err(missing()),
-        Err(_) => Err(trouble(
-            "config.json could not be fetched",
-            "See whether you are connected, then reload the page.",
-        )),
-    }
+pub fn load(then: impl FnOnce(Result<Config, Trouble>) + 'static) {
+    Api::new(".").file("config.json", |text| {
+        then(match text {
+            Ok(text) => read(&text),
+            Err(trouble) if trouble.refused => Err(missing()),
+            Err(_) => Err(trouble(
+                "config.json could not be fetched",
+                "See whether you are connected, then reload the page.",
+            )),
+        });
+    });
 }
 
 /// Reads the file's text.

@@ -6,7 +6,6 @@ use babelwire_client::upload::{self, UploadHandle, UploadState};
 use babelwire_client::{Cause, Client, Event, Options, Payload, SendOutcome, State};
 use babelwire_wire::Inbound;
 use gloo_timers::callback::Timeout;
-use wasm_bindgen_futures::spawn_local;
 use web_sys::Blob;
 
 use super::{LANGUAGES_KEY, Store, storage};
@@ -26,8 +25,8 @@ thread_local! {
 /// Reads the configuration and connects.
 pub(super) fn begin(store: &Store) {
     let store = store.clone();
-    spawn_local(async move {
-        let config = match config::load().await {
+    config::load(move |config| {
+        let config = match config {
             Ok(config) => config,
             Err(trouble) => return store.dispatch(Msg::Configured(Err(trouble))),
         };
@@ -115,11 +114,7 @@ pub(super) fn perform(store: &Store, effect: Effect) {
         effect => {
             let Some(api) = store.api() else { return };
             let store = store.clone();
-            spawn_local(async move {
-                if let Some(msg) = api.ask(effect).await {
-                    store.dispatch(msg);
-                }
-            });
+            api.ask(effect, move |msg| store.dispatch(msg));
         }
     }
 }
@@ -127,8 +122,8 @@ pub(super) fn perform(store: &Store, effect: Effect) {
 fn fetch_source(store: &Store, id: String, charset: String) {
     let Some(api) = store.api() else { return };
     let store = store.clone();
-    spawn_local(async move {
-        let result = match api.source(&id).await {
+    api.source(&id.clone(), move |bytes| {
+        let result = match bytes {
             Ok(bytes) => match SourceText::decode(&bytes, &charset) {
                 Some(text) => {
                     store.set_text(id.clone(), text);

@@ -349,7 +349,7 @@ impl Step<'_> {
         }
         let status = snapshot.status;
         let id = snapshot.id.clone();
-        row.snapshot = Some(snapshot);
+        row.snapshot = Some(Rc::new(snapshot));
         let mut abort = false;
         let mut release = None;
         if status != Status::AwaitingUpload {
@@ -486,7 +486,7 @@ impl Step<'_> {
                         command: Command::Delete,
                     }),
                     Some(row) => {
-                        row.snapshot = Some(translation);
+                        row.snapshot = Some(Rc::new(translation));
                         let cancelled = row.stage == Stage::Cancelled;
                         let file = row.file;
                         if !cancelled {

@@ -83,7 +83,7 @@ pub struct Row {
     /// What this page does with it.
     pub stage: Stage,
     /// What the backend said last.
-    pub snapshot: Option<Translation>,
+    pub snapshot: Option<Rc<Translation>>,
     /// Where the shell keeps the file, while it may have to be sent (again).
     pub file: Option<u32>,
     /// A command of this row (cancel, retry, delete) is on its way.
@@ -113,7 +113,7 @@ impl Row {
             source: snapshot.source.as_str().into(),
             target: snapshot.target.as_str().into(),
             stage: Stage::Remote,
-            snapshot: Some(snapshot),
+            snapshot: Some(Rc::new(snapshot)),
             file: None,
             busy: false,
         }
