@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use babelwire_client::{
-    Cause, Client, Config, Continuity, DialFailure, Endpoint, Event, Options, Rollover,
+    Cause, Client, Config, Continuity, DialFailure, Endpoint, Event, Options, Payload, Rollover,
     SendOutcome, State,
 };
 use gloo_timers::future::TimeoutFuture;
