@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::event::{Cause, Continuity, Event, Generation, State};
 use crate::outbox::{Discard, OutboxLimits, Payload, Rejection, SendOutcome, Ticket};
-use crate::time::{Instant, Jitter, Timers};
+use crate::time::{Backoff, Instant, Jitter, Timers};
 
 /// How often a follower that is looked at asks the leader for a sign of life.
 const ASK_EVERY: Duration = Duration::from_millis(700);
@@ -750,9 +750,12 @@ impl Tabs {
     fn await_answer(&mut self, now: Instant, jitter: Jitter) {
         self.timers.stop_all();
         if self.visible {
-            let spread = SPREAD.mul_f64(jitter.get());
-            self.timers
-                .set(Timer::Verdict, now + ANSWER_WITHIN + spread);
+            let spread = Backoff {
+                base: SPREAD,
+                cap: SPREAD,
+            };
+            let deadline = now + ANSWER_WITHIN + spread.delay(1, jitter);
+            self.timers.set(Timer::Verdict, deadline);
         }
     }
 

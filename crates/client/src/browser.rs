@@ -169,6 +169,19 @@ pub(crate) fn on_news(hear: Rc<dyn Fn(News)>) -> Vec<EventListener> {
     listeners
 }
 
+/// News that the page is about to stand still (Page Lifecycle's `freeze`), or to go, perhaps into
+/// the back/forward cache (HTML's `pagehide`), for as long as the listeners are held. That it runs
+/// again is [`News::Woke`].
+pub(crate) fn on_standstill(stop: impl Fn() + 'static) -> Vec<EventListener> {
+    let stop = Rc::new(stop);
+    let again = Rc::clone(&stop);
+    let mut listeners = vec![EventListener::new(&window(), "pagehide", move |_| stop())];
+    if let Some(document) = window().document() {
+        listeners.push(EventListener::new(&document, "freeze", move |_| again()));
+    }
+    listeners
+}
+
 pub(crate) fn is_visible() -> bool {
     window()
         .document()

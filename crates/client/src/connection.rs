@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use babelwire_client_core::{
     Closed, Config, Connection, DialFailure, Event, Generation, Instant, Jitter, Output, Payload,
-    Rejection, SendOutcome, State,
+    Rejection, SendOutcome, State, Subscription,
 };
 use gloo_events::EventListener;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
@@ -128,12 +128,22 @@ impl Options {
         self.config = config;
         self
     }
+
+    /// The URL, if it is not asked for.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match &self.source {
+            Source::Fixed(endpoint) => Some(&endpoint.url),
+            Source::Asked(_) => None,
+        }
+    }
 }
 
 /// A way to the backend, shared by all clones of a [`Client`]: a socket of this page's own, or one
 /// that all tabs have in common.
 pub(crate) trait Link {
     fn send(&self, payload: Payload) -> SendOutcome;
+    fn join(&self, payload: Payload, begins: Subscription) -> SendOutcome;
+    fn leave(&self, key: &str);
     fn state(&self) -> State;
     fn queued(&self) -> usize;
     fn retry_now(&self);
@@ -233,6 +243,31 @@ impl Client {
         }
     }
 
+    /// Sends a frame that begins something on the backend which lasts until it is ended, or until
+    /// the socket is: a subscription. `ending` is the frame that ends it, and `key` what it is to.
+    ///
+    /// Where tabs share a connection ([`Client::connect_shared`]), they share its subscriptions
+    /// too, and one that leaves must not end it for the others. So this frame is always sent, and
+    /// the ending when the last tab has [left](Client::leave) the key, was closed or crashed.
+    /// Join again whenever a socket opens: no subscription outlives its socket.
+    pub fn join(
+        &self,
+        key: impl Into<String>,
+        frame: impl Into<Payload>,
+        ending: impl Into<Payload>,
+    ) -> SendOutcome {
+        let begins = Subscription {
+            key: key.into(),
+            ending: ending.into(),
+        };
+        self.handle.link.join(frame.into(), begins)
+    }
+
+    /// Leaves what was [joined](Client::join) under this key.
+    pub fn leave(&self, key: &str) {
+        self.handle.link.leave(key);
+    }
+
     /// Where the connection stands.
     pub fn state(&self) -> State {
         self.handle.link.state()
@@ -281,7 +316,10 @@ impl Drop for Handle {
 pub(crate) type OnEvent = Rc<dyn Fn(Event)>;
 
 /// A socket of this page's own.
-pub(crate) struct Own(Rc<Driver>);
+pub(crate) struct Own {
+    driver: Rc<Driver>,
+    subscriptions: RefCell<Vec<Subscription>>,
+}
 
 impl Own {
     pub(crate) fn connect(options: Options, on_event: OnEvent) -> Self {
@@ -293,33 +331,71 @@ impl Own {
             connection.handle_clock(now, browser::wall_clock(), jitter);
             connection.connect(now);
         });
-        Self(driver)
+        Self {
+            driver,
+            subscriptions: RefCell::default(),
+        }
+    }
+
+    /// Does what is due: somebody else's timer rang.
+    pub(crate) fn tick(&self) {
+        self.driver.input(Driver::catch_up);
+    }
+
+    /// Whether somebody looks at a page that shares this socket.
+    pub(crate) fn set_watched(&self, watched: bool) {
+        self.driver.watched.set(watched);
+        self.driver.input(|connection, now, jitter| {
+            connection.handle_visibility(now, watched || browser::is_visible(), jitter);
+        });
     }
 }
 
 impl Link for Own {
     fn send(&self, payload: Payload) -> SendOutcome {
-        self.0.send(payload)
+        self.driver.send(payload)
+    }
+
+    fn join(&self, payload: Payload, begins: Subscription) -> SendOutcome {
+        let outcome = self.send(payload);
+        if !matches!(outcome, SendOutcome::Rejected(_)) {
+            let mut all = self.subscriptions.borrow_mut();
+            all.retain(|held| held.key != begins.key);
+            all.push(begins);
+        }
+        outcome
+    }
+
+    fn leave(&self, key: &str) {
+        let mut all = self.subscriptions.borrow_mut();
+        let place = all.iter().position(|held| held.key == key);
+        let held = place.map(|place| all.swap_remove(place));
+        drop(all);
+        if let Some(held) = held {
+            // Behind its beginning, which may wait still; a connection that is closed needs none.
+            let _ = self.send(held.ending);
+        }
     }
 
     fn state(&self) -> State {
-        self.0.connection.borrow().state()
+        self.driver.connection.borrow().state()
     }
 
     fn queued(&self) -> usize {
-        self.0.connection.borrow().queued()
+        self.driver.connection.borrow().queued()
     }
 
     fn retry_now(&self) {
-        self.0.input(|connection, now, _| connection.connect(now));
+        self.driver
+            .input(|connection, now, _| connection.connect(now));
     }
 
     fn close(&self) {
-        self.0.input(|connection, _, _| connection.close());
+        self.driver.input(|connection, _, _| connection.close());
     }
 
     fn shut(&self) {
-        self.0.shut();
+        self.driver.shut();
     }
 }
 
@@ -331,6 +407,8 @@ struct Driver {
     alarm: Alarm,
     listeners: RefCell<Vec<EventListener>>,
     on_event: RefCell<Option<OnEvent>>,
+    /// Whether somebody looks at another page that shares the socket.
+    watched: Cell<bool>,
     /// Whether outputs are being carried out further up the stack.
     busy: Cell<bool>,
 }
@@ -344,6 +422,7 @@ impl Driver {
             alarm: Alarm::default(),
             listeners: RefCell::default(),
             on_event: RefCell::new(Some(on_event)),
+            watched: Cell::new(false),
             busy: Cell::new(false),
         })
     }
@@ -352,9 +431,11 @@ impl Driver {
         let driver = Rc::downgrade(self);
         let listeners = browser::on_news(Rc::new(move |news| {
             if let Some(driver) = driver.upgrade() {
+                let watched = driver.watched.get();
                 driver.input(|connection, now, jitter| match news {
                     News::Offline => connection.handle_offline(now),
                     News::Online => connection.handle_online(now, jitter),
+                    News::Hidden if watched => {}
                     News::Hidden => connection.handle_visibility(now, false, jitter),
                     News::Woke => {
                         // A frozen page is told nothing: it may have missed the time and the news.
@@ -362,7 +443,8 @@ impl Driver {
                         if connection.state() == State::Offline && browser::is_online() {
                             connection.handle_online(now, jitter);
                         }
-                        connection.handle_visibility(now, browser::is_visible(), jitter);
+                        let visible = watched || browser::is_visible();
+                        connection.handle_visibility(now, visible, jitter);
                         connection.handle_wake(now, jitter);
                     }
                 });

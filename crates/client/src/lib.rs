@@ -33,6 +33,7 @@ mod connection;
 mod ears;
 mod json;
 mod reconciler;
+mod tabs;
 pub mod upload;
 
 pub use babelwire_client_core::{
@@ -46,6 +47,7 @@ pub use connection::{Client, DialRequest, Endpoint, Options};
 pub use ears::Listener;
 pub use json::lend_parser;
 pub use reconciler::Reconciler;
+pub use tabs::TabsOptions;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -11,6 +11,7 @@ mod connection;
 mod faults;
 mod reconciler;
 mod support;
+mod tabs;
 mod upload;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

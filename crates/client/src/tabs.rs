@@ -1,0 +1,837 @@
+//! The driver of [`babelwire_client_core::Tabs`]: one connection for all tabs of a browser.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use babelwire_client_core::{
+    Cause, Claim, Closed, DialFailure, Discard, Event, Generation, Instant, Jitter, Payload,
+    SendOutcome, State, Subscription, TabId, TabMessage, TabNews, Tabs, TabsOutput, Term, Ticket,
+};
+use gloo_events::EventListener;
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, BroadcastChannel, MessageEvent};
+
+use crate::browser::{self, Alarm, News};
+use crate::connection::{Client, Link, OnEvent, Options, Own};
+
+/// The language that the tabs speak with each other. Tabs with different ones, after a deployment
+/// say, have different connections.
+const LANGUAGE: &str = "babelwire-tabs/1 ";
+
+/// Which tabs share a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TabsOptions {
+    /// What the tabs have in common: pages of one origin that give the same name, and the same
+    /// URL if theirs is fixed, share one connection and hear the same frames. Where people sign
+    /// in, the name must tell one account from another.
+    pub name: String,
+}
+
+impl TabsOptions {
+    /// Tabs that give this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+impl Client {
+    /// As [`Client::connect`], with one socket for all tabs of the browser: whichever tab has it,
+    /// all hear what comes in and send over it. When that tab is closed, crashes or hangs, another
+    /// one dials within two seconds, and each hears of it as an open socket whose continuity may
+    /// be lost.
+    ///
+    /// A frame is queued even while the connection is open, since the tab that has the socket may
+    /// be another: [`Event::Sent`] follows. Should that tab die between sending a frame and
+    /// saying so, the frame goes out twice. [`Client::close`] is for this tab alone.
+    ///
+    /// In a browser that lacks the Web Locks API or broadcast channels, or does not grant them to
+    /// the page (they need HTTPS, or a loopback address), this tab has a socket of its own.
+    pub fn connect_shared(
+        options: Options,
+        tabs: TabsOptions,
+        on_event: impl Fn(Event) + 'static,
+    ) -> Self {
+        Self::over(on_event, |hear| {
+            Box::new(AmongTabs::connect(options, tabs, hear))
+        })
+    }
+}
+
+/// A connection in common with other tabs.
+struct AmongTabs(Rc<Driver>);
+
+impl AmongTabs {
+    fn connect(options: Options, tabs: TabsOptions, on_event: OnEvent) -> Self {
+        let mut name = tabs.name;
+        name.insert_str(0, LANGUAGE);
+        name.push(' ');
+        name.push_str(options.url().unwrap_or_default());
+        // 53 bits: all that JavaScript's numbers hold exactly.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "from zero up to below 2⁵³"
+        )]
+        let me = TabId::from_number((browser::jitter().get() * 2_f64.powi(53)) as u64);
+        let driver = Rc::new(Driver {
+            name,
+            me,
+            tabs: RefCell::new(Tabs::new(me, options.config.outbox)),
+            options,
+            own: RefCell::default(),
+            events: RefCell::default(),
+            lock: RefCell::default(),
+            presence: RefCell::default(),
+            watched: RefCell::default(),
+            alarm: Alarm::default(),
+            listeners: RefCell::default(),
+            on_event: RefCell::new(Some(on_event)),
+            busy: Cell::new(false),
+            due: Cell::new(false),
+        });
+        driver.listen();
+        driver.input(|tabs, now, jitter| {
+            tabs.handle_visibility(now, browser::is_visible(), jitter);
+            tabs.connect(now, jitter);
+        });
+        Self(driver)
+    }
+}
+
+impl Link for AmongTabs {
+    fn send(&self, payload: Payload) -> SendOutcome {
+        self.0.input_soon(|tabs, now, _| tabs.send(now, payload))
+    }
+
+    fn join(&self, payload: Payload, begins: Subscription) -> SendOutcome {
+        self.0
+            .input_soon(|tabs, now, _| tabs.join(now, payload, begins))
+    }
+
+    fn leave(&self, key: &str) {
+        self.0.input_soon(|tabs, _, _| tabs.leave(key));
+    }
+
+    fn state(&self) -> State {
+        self.0.tabs.borrow().state()
+    }
+
+    fn queued(&self) -> usize {
+        self.0.tabs.borrow().queued()
+    }
+
+    fn retry_now(&self) {
+        self.0.input(Tabs::connect);
+    }
+
+    fn close(&self) {
+        // What was taken just now is still meant.
+        self.0.run();
+        self.0.input(|tabs, _, _| tabs.close());
+    }
+
+    fn shut(&self) {
+        self.0.run();
+        drop(self.0.on_event.take());
+        drop(self.0.listeners.take());
+        self.0.input(|tabs, _, _| tabs.close());
+        self.0.alarm.stop();
+    }
+}
+
+struct Driver {
+    options: Options,
+    /// Of the channel, and of the lock that the tabs compete for.
+    name: String,
+    me: TabId,
+    tabs: RefCell<Tabs>,
+    /// The connection, if this tab has it.
+    own: RefCell<Option<Own>>,
+    /// What the connection has told and the machine has not heard.
+    events: RefCell<VecDeque<Event>>,
+    /// The lock that the tabs compete for, held or asked for.
+    lock: RefCell<Option<Lock>>,
+    presence: RefCell<Option<Presence>>,
+    /// The other tabs' own locks, asked for.
+    watched: RefCell<Vec<(TabId, Lock)>>,
+    alarm: Alarm,
+    listeners: RefCell<Vec<EventListener>>,
+    on_event: RefCell<Option<OnEvent>>,
+    /// Whether outputs are being carried out further up the stack.
+    busy: Cell<bool>,
+    /// Whether they will be once this task is over.
+    due: Cell<bool>,
+}
+
+/// That this tab is there, for the others.
+struct Presence {
+    channel: BroadcastChannel,
+    /// The tab's own lock, by which the others learn that it is gone.
+    _lock: Lock,
+    /// What is to be posted once that lock is held; `None` when it is.
+    waiting: Option<Vec<JsValue>>,
+    _listener: EventListener,
+}
+
+impl Presence {
+    fn post(&mut self, message: JsValue) {
+        match &mut self.waiting {
+            Some(waiting) => waiting.push(message),
+            // Throws only for a closed channel, and for what cannot be cloned.
+            None => drop(self.channel.post_message(&message)),
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.channel.close();
+    }
+}
+
+impl Driver {
+    fn listen(self: &Rc<Self>) {
+        let driver = Rc::downgrade(self);
+        let mut listeners = browser::on_news(Rc::new(move |news| {
+            if let Some(driver) = driver.upgrade() {
+                driver.input(|tabs, now, jitter| match news {
+                    News::Hidden => tabs.handle_visibility(now, false, jitter),
+                    News::Woke => {
+                        tabs.handle_resume(now, jitter);
+                        tabs.handle_visibility(now, browser::is_visible(), jitter);
+                    }
+                    // The connection listens for itself.
+                    News::Online | News::Offline => {}
+                });
+            }
+        }));
+        let driver = Rc::downgrade(self);
+        listeners.extend(browser::on_standstill(move || {
+            if let Some(driver) = driver.upgrade() {
+                driver.input(|tabs, _, _| tabs.handle_suspend());
+            }
+        }));
+        *self.listeners.borrow_mut() = listeners;
+    }
+
+    /// Tells the machine something, then does what it says.
+    fn input<T>(self: &Rc<Self>, input: impl FnOnce(&mut Tabs, Instant, Jitter) -> T) -> T {
+        let result = input(
+            &mut self.tabs.borrow_mut(),
+            browser::now(),
+            browser::jitter(),
+        );
+        self.run();
+        result
+    }
+
+    /// Tells the machine something, and does what it says once this task is over: whoever gets a
+    /// ticket has it before any event tells of it.
+    fn input_soon<T>(self: &Rc<Self>, input: impl FnOnce(&mut Tabs, Instant, Jitter) -> T) -> T {
+        if !self.due.replace(true) {
+            let driver = Rc::downgrade(self);
+            spawn_local(async move {
+                if let Some(driver) = driver.upgrade() {
+                    driver.due.set(false);
+                    driver.run();
+                }
+            });
+        }
+        input(
+            &mut self.tabs.borrow_mut(),
+            browser::now(),
+            browser::jitter(),
+        )
+    }
+
+    /// Carries out the machine's outputs. What is told meanwhile is left to the loop that is
+    /// running already, so nothing overtakes.
+    fn run(self: &Rc<Self>) {
+        if self.busy.replace(true) {
+            return;
+        }
+        loop {
+            // Statements of their own, so that nothing is borrowed while they are carried out.
+            let event = self.events.borrow_mut().pop_front();
+            if let Some(event) = event {
+                self.tabs.borrow_mut().handle_event(browser::now(), event);
+                continue;
+            }
+            let output = self.tabs.borrow_mut().poll_output();
+            let Some(output) = output else { break };
+            self.obey(output);
+        }
+        self.busy.set(false);
+        let deadline = self.tabs.borrow().poll_timeout();
+        let driver = Rc::downgrade(self);
+        self.alarm.set(deadline, move || {
+            if let Some(driver) = driver.upgrade() {
+                driver.alarm.rang();
+                driver.input(Tabs::handle_timeout);
+            }
+        });
+    }
+
+    fn obey(self: &Rc<Self>, output: TabsOutput) {
+        match output {
+            TabsOutput::Attach => match self.attach() {
+                Ok(presence) => drop(self.presence.replace(Some(presence))),
+                Err(_) => self.go_alone(),
+            },
+            TabsOutput::Detach => drop(self.presence.take()),
+            TabsOutput::RequestLock { claim, steal } => {
+                // Before the next one is asked for.
+                drop(self.lock.take());
+                // Who is not there for the others must not lead them.
+                if self.presence.borrow().is_some() {
+                    match self.request_lock(claim, steal) {
+                        Ok(lock) => drop(self.lock.replace(Some(lock))),
+                        Err(_) => self.go_alone(),
+                    }
+                }
+            }
+            TabsOutput::ReleaseLock => drop(self.lock.take()),
+            TabsOutput::Post(message) => {
+                if let Some(presence) = &mut *self.presence.borrow_mut() {
+                    presence.post(encode(message).into());
+                }
+            }
+            TabsOutput::Watch { tab } => self.watch(tab),
+            TabsOutput::Start => {
+                let driver = Rc::downgrade(self);
+                let own = Own::connect(
+                    self.options.clone(),
+                    Rc::new(move |event| {
+                        if let Some(driver) = driver.upgrade() {
+                            driver.events.borrow_mut().push_back(event);
+                            driver.run();
+                        }
+                    }),
+                );
+                drop(self.own.replace(Some(own)));
+            }
+            TabsOutput::Stop => {
+                let own = self.own.take();
+                if let Some(own) = own {
+                    own.shut();
+                }
+                self.events.take();
+                self.watched.take();
+            }
+            TabsOutput::Send { payload } => {
+                let outcome = self.own.borrow().as_ref().map(|own| own.send(payload));
+                if let Some(outcome) = outcome {
+                    self.tabs.borrow_mut().handle_outcome(&outcome);
+                }
+            }
+            TabsOutput::Retry => self.with_own(Own::retry_now),
+            TabsOutput::Tick => self.with_own(Own::tick),
+            TabsOutput::Watched(watched) => self.with_own(|own| own.set_watched(watched)),
+            TabsOutput::Event(event) => {
+                let on_event = self.on_event.borrow().clone();
+                if let Some(on_event) = on_event {
+                    on_event(event);
+                }
+            }
+        }
+    }
+
+    fn with_own(&self, then: impl FnOnce(&Own)) {
+        if let Some(own) = &*self.own.borrow() {
+            then(own);
+        }
+    }
+
+    /// The browser lacks what it takes to share a connection.
+    fn go_alone(&self) {
+        drop(self.presence.take());
+        drop(self.lock.take());
+        self.tabs.borrow_mut().connect_alone();
+    }
+
+    fn attach(self: &Rc<Self>) -> Result<Presence, JsValue> {
+        let driver = Rc::downgrade(self);
+        let lock = Lock::request(&self.name_of(self.me), false, move |news| {
+            let Some(driver) = driver.upgrade() else {
+                return;
+            };
+            if news != LockNews::Granted {
+                driver.go_alone();
+                driver.run();
+            } else if let Some(presence) = &mut *driver.presence.borrow_mut() {
+                for message in presence.waiting.take().into_iter().flatten() {
+                    presence.post(message);
+                }
+            }
+        })?;
+        let channel = BroadcastChannel::new(&self.name)?;
+        let driver = Rc::downgrade(self);
+        let listener = EventListener::new(&channel, "message", move |event| {
+            let data = event.unchecked_ref::<MessageEvent>().data();
+            if let Some(driver) = driver.upgrade()
+                && let Some(message) = decode(data)
+            {
+                driver.input(|tabs, now, _| tabs.handle_message(now, message));
+            }
+        });
+        Ok(Presence {
+            channel,
+            _lock: lock,
+            waiting: Some(Vec::new()),
+            _listener: listener,
+        })
+    }
+
+    fn request_lock(self: &Rc<Self>, claim: Claim, steal: bool) -> Result<Lock, JsValue> {
+        let driver = Rc::downgrade(self);
+        Lock::request(&self.name, steal, move |news| {
+            let Some(driver) = driver.upgrade() else {
+                return;
+            };
+            match news {
+                LockNews::Granted => driver.input(|tabs, _, _| {
+                    tabs.handle_granted(claim, browser::wall_clock());
+                }),
+                LockNews::Lost => driver.input(|tabs, now, _| tabs.handle_lost(now, claim)),
+                LockNews::Refused => {
+                    driver.go_alone();
+                    driver.run();
+                }
+            }
+        })
+    }
+
+    /// Waits for the tab's own lock, which is granted when that tab is gone.
+    fn watch(self: &Rc<Self>, tab: TabId) {
+        let driver = Rc::downgrade(self);
+        let lock = Lock::request(&self.name_of(tab), false, move |_| {
+            if let Some(driver) = driver.upgrade() {
+                driver.unwatch(tab);
+                driver.input(|tabs, _, _| tabs.handle_gone(tab));
+            }
+        });
+        self.unwatch(tab);
+        if let Ok(lock) = lock {
+            self.watched.borrow_mut().push((tab, lock));
+        }
+    }
+
+    fn unwatch(&self, tab: TabId) {
+        self.watched.borrow_mut().retain(|(of, _)| *of != tab);
+    }
+
+    /// The name of a tab's own lock.
+    fn name_of(&self, tab: TabId) -> String {
+        [&self.name, " ", &tab.number().to_string()].concat()
+    }
+}
+
+/// What becomes of a request for a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LockNews {
+    Granted,
+    /// Another tab took it.
+    Lost,
+    /// The browser does not give locks to this page.
+    Refused,
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// The browser's `LockManager`, which `web-sys` has among its unstable APIs only. (W3C, "Web
+    /// Locks API".)
+    type LockManager;
+
+    #[wasm_bindgen(method, catch)]
+    fn request(
+        this: &LockManager,
+        name: &str,
+        options: &JsValue,
+        granted: &Function,
+    ) -> Result<Promise, JsValue>;
+}
+
+/// A lock that is asked for or held. Dropping it ends either, and nothing more is told.
+struct Lock {
+    wanted: Rc<Cell<bool>>,
+    release: Option<Function>,
+    cancel: Option<AbortController>,
+}
+
+impl Lock {
+    /// Asks for the lock of this name, or takes it from whoever has it.
+    fn request(
+        name: &str,
+        steal: bool,
+        tell: impl Fn(LockNews) + 'static,
+    ) -> Result<Self, JsValue> {
+        let navigator = js_sys::global();
+        let navigator = Reflect::get(&navigator, &JsValue::from("navigator"))?;
+        let locks = Reflect::get(&navigator, &JsValue::from("locks"))?;
+        if locks.is_undefined() {
+            return Err(locks);
+        }
+        let options = Object::new();
+        // A request that steals is not waited for, and takes no signal.
+        let cancel = if steal {
+            Reflect::set(&options, &JsValue::from("steal"), &JsValue::TRUE)?;
+            None
+        } else {
+            let cancel = AbortController::new()?;
+            Reflect::set(&options, &JsValue::from("signal"), &cancel.signal())?;
+            Some(cancel)
+        };
+        let mut release = None;
+        // The lock is held until this is settled.
+        let held = Promise::new(&mut |resolve, _| release = Some(resolve));
+        let wanted = Rc::new(Cell::new(true));
+        let tell = Rc::new(tell);
+        let granted = {
+            let (wanted, tell) = (Rc::clone(&wanted), Rc::clone(&tell));
+            Closure::once(move |_: JsValue| {
+                if wanted.get() {
+                    tell(LockNews::Granted);
+                }
+                held
+            })
+        };
+        let ended = locks.unchecked_ref::<LockManager>().request(
+            name,
+            &options,
+            granted.as_ref().unchecked_ref(),
+        )?;
+        let wanted_still = Rc::clone(&wanted);
+        spawn_local(async move {
+            let ended = JsFuture::from(ended).await;
+            // Until now the browser might have called it.
+            drop(granted);
+            if let Err(error) = ended
+                && wanted_still.replace(false)
+            {
+                let name = Reflect::get(&error, &JsValue::from("name")).ok();
+                let is_lost =
+                    name.and_then(|name| name.as_string()).as_deref() == Some("AbortError");
+                tell(if is_lost {
+                    LockNews::Lost
+                } else {
+                    LockNews::Refused
+                });
+            }
+        });
+        Ok(Self {
+            wanted,
+            release,
+            cancel,
+        })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.wanted.set(false);
+        if let Some(cancel) = &self.cancel {
+            cancel.abort();
+        }
+        if let Some(release) = &self.release {
+            // Resolving a promise does not throw.
+            let _ = release.call0(&JsValue::UNDEFINED);
+        }
+    }
+}
+
+/// A message as a JavaScript array, which the browser can clone: who, in which term, to whom,
+/// which news, and what belongs to it.
+fn encode(message: TabMessage) -> Array {
+    let array = Array::new();
+    push(&array, message.from.number());
+    push(&array, message.term.number);
+    push(&array, message.term.leader.number());
+    array.push(&message.to.map_or(JsValue::NULL, |to| number(to.number())));
+    let (news, first) = match &message.news {
+        TabNews::Hello => (0, None),
+        TabNews::AreYouThere => (1, None),
+        TabNews::Submit { ticket, .. } => (2, Some(ticket.number())),
+        TabNews::Leave { .. } => (3, None),
+        TabNews::RetryNow => (4, None),
+        TabNews::Bye => (5, None),
+        TabNews::Leading => (6, None),
+        TabNews::Here => (7, None),
+        TabNews::State { .. } => (8, None),
+        TabNews::Opened { generation, .. } => (9, Some(generation.number())),
+        TabNews::Frame { generation, .. } => (10, Some(generation.number())),
+        TabNews::Sent { generation, .. } => (11, Some(generation.number())),
+        TabNews::Discarded { ticket, .. } => (12, Some(ticket.number())),
+    };
+    push(&array, news);
+    if let Some(first) = first {
+        push(&array, first);
+    }
+    match message.news {
+        TabNews::Submit {
+            payload, begins, ..
+        } => {
+            array.push(&payload_to_js(payload));
+            if let Some(begins) = begins {
+                array.push(&begins.key.into());
+                array.push(&payload_to_js(begins.ending));
+            }
+        }
+        TabNews::Leave { key } => drop(array.push(&key.into())),
+        TabNews::State { state, cause } => {
+            push_state(&array, state);
+            push_cause(&array, cause);
+        }
+        TabNews::Opened { kept, .. } => push(&array, u64::from(kept)),
+        TabNews::Frame { payload, .. } => drop(array.push(&payload_to_js(payload))),
+        TabNews::Sent { ticket, .. } => push(&array, ticket.number()),
+        TabNews::Discarded { why, .. } => push(
+            &array,
+            match why {
+                Discard::Expired => 1,
+                Discard::Left => 2,
+                _ => 0,
+            },
+        ),
+        _ => {}
+    }
+    array
+}
+
+fn push_state(array: &Array, state: State) {
+    let numbers = match state {
+        State::Connecting {
+            generation,
+            attempt,
+        } => [0, generation.number(), attempt.into(), 0],
+        State::Open { generation } => [1, generation.number(), 0, 0],
+        State::Waiting {
+            attempt,
+            delay,
+            until,
+        } => [2, attempt.into(), millis(delay), until.as_millis()],
+        State::Offline => [3, 0, 0, 0],
+        State::Closed => [4, 0, 0, 0],
+    };
+    for each in numbers {
+        push(array, each);
+    }
+}
+
+fn push_cause(array: &Array, cause: Cause) {
+    let (kind, detail, text) = match cause {
+        Cause::Opened => (1, 0, None),
+        Cause::SocketClosed(closed) => {
+            let detail = u64::from(closed.code) * 2 + u64::from(closed.was_clean);
+            (2, detail, Some(closed.reason))
+        }
+        Cause::DialTimedOut => (3, 0, None),
+        Cause::DialFailed(failure) => {
+            let detail = failure.retry_after.map_or(0, |wait| millis(wait) + 1);
+            (4, detail, Some(failure.why))
+        }
+        Cause::DialImpossible(why) => (5, 0, Some(why)),
+        Cause::Unresponsive => (6, 0, None),
+        Cause::RolledOver => (7, 0, None),
+        Cause::WaitOver => (8, 0, None),
+        Cause::WentOffline => (9, 0, None),
+        Cause::CameOnline => (10, 0, None),
+        Cause::Woke => (11, 0, None),
+        Cause::TabTookOver => (12, 0, None),
+        Cause::ClosedByUser => (13, 0, None),
+        _ => (0, 0, None),
+    };
+    push(array, kind);
+    push(array, detail);
+    if let Some(text) = text {
+        array.push(&text.into());
+    }
+}
+
+/// The opposite of [`encode`]; `None` for whatever else some page of this origin has posted.
+fn decode(data: JsValue) -> Option<TabMessage> {
+    let mut reader = Reader {
+        array: data.dyn_into().ok()?,
+        at: 0,
+    };
+    let from = TabId::from_number(reader.number()?);
+    let term = Term {
+        number: reader.number()?,
+        leader: TabId::from_number(reader.number()?),
+    };
+    let to = reader.number().map(TabId::from_number);
+    let news = match reader.number()? {
+        0 => TabNews::Hello,
+        1 => TabNews::AreYouThere,
+        2 => TabNews::Submit {
+            ticket: Ticket::from_number(reader.number()?),
+            payload: reader.payload()?,
+            begins: match reader.text() {
+                Some(key) => Some(Subscription {
+                    key,
+                    ending: reader.payload()?,
+                }),
+                None => None,
+            },
+        },
+        3 => TabNews::Leave {
+            key: reader.text()?,
+        },
+        4 => TabNews::RetryNow,
+        5 => TabNews::Bye,
+        6 => TabNews::Leading,
+        7 => TabNews::Here,
+        8 => TabNews::State {
+            state: reader.state()?,
+            cause: reader.cause()?,
+        },
+        9 => TabNews::Opened {
+            generation: reader.generation()?,
+            kept: reader.number()? == 1,
+        },
+        10 => TabNews::Frame {
+            generation: reader.generation()?,
+            payload: reader.payload()?,
+        },
+        11 => TabNews::Sent {
+            generation: reader.generation()?,
+            ticket: Ticket::from_number(reader.number()?),
+        },
+        12 => TabNews::Discarded {
+            ticket: Ticket::from_number(reader.number()?),
+            why: match reader.number()? {
+                1 => Discard::Expired,
+                2 => Discard::Left,
+                _ => Discard::Closed,
+            },
+        },
+        _ => return None,
+    };
+    Some(TabMessage {
+        from,
+        term,
+        to,
+        news,
+    })
+}
+
+struct Reader {
+    array: Array,
+    at: u32,
+}
+
+impl Reader {
+    fn next(&mut self) -> JsValue {
+        let value = self.array.get(self.at);
+        self.at += 1;
+        value
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float is cast to the nearest integer that there is"
+        )]
+        self.next().as_f64().map(|number| number as u64)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        self.next().as_string()
+    }
+
+    fn generation(&mut self) -> Option<Generation> {
+        self.number().map(Generation::from_number)
+    }
+
+    fn payload(&mut self) -> Option<Payload> {
+        let value = self.next();
+        if let Some(text) = value.as_string() {
+            return Some(Payload::Text(text));
+        }
+        let bytes = value.dyn_into::<Uint8Array>().ok()?;
+        Some(Payload::Binary(bytes.to_vec()))
+    }
+
+    fn state(&mut self) -> Option<State> {
+        let kind = self.number()?;
+        let [one, two, three] = [self.number()?, self.number()?, self.number()?];
+        let attempt = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Some(match kind {
+            0 => State::Connecting {
+                generation: Generation::from_number(one),
+                attempt: attempt(two),
+            },
+            1 => State::Open {
+                generation: Generation::from_number(one),
+            },
+            2 => State::Waiting {
+                attempt: attempt(one),
+                delay: Duration::from_millis(two),
+                until: Instant::from_millis(three),
+            },
+            3 => State::Offline,
+            4 => State::Closed,
+            _ => return None,
+        })
+    }
+
+    fn cause(&mut self) -> Option<Cause> {
+        let kind = self.number()?;
+        let detail = self.number()?;
+        let mut text = || self.text().unwrap_or_default();
+        Some(match kind {
+            0 => Cause::Requested,
+            1 => Cause::Opened,
+            2 => Cause::SocketClosed(Closed {
+                code: u16::try_from(detail / 2).ok()?,
+                reason: text(),
+                was_clean: detail % 2 == 1,
+            }),
+            3 => Cause::DialTimedOut,
+            4 => Cause::DialFailed(DialFailure {
+                why: text(),
+                retry_after: detail.checked_sub(1).map(Duration::from_millis),
+            }),
+            5 => Cause::DialImpossible(text()),
+            6 => Cause::Unresponsive,
+            7 => Cause::RolledOver,
+            8 => Cause::WaitOver,
+            9 => Cause::WentOffline,
+            10 => Cause::CameOnline,
+            11 => Cause::Woke,
+            12 => Cause::TabTookOver,
+            13 => Cause::ClosedByUser,
+            _ => return None,
+        })
+    }
+}
+
+fn push(array: &Array, value: u64) {
+    array.push(&number(value));
+}
+
+fn number(value: u64) -> JsValue {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "all numbers here are below 2⁵³, or far beyond what they count"
+    )]
+    JsValue::from_f64(value as f64)
+}
+
+fn millis(duration: Duration) -> u64 {
+    (Instant::from_millis(0) + duration).as_millis()
+}
+
+fn payload_to_js(payload: Payload) -> JsValue {
+    match payload {
+        Payload::Text(text) => text.into(),
+        Payload::Binary(bytes) => Uint8Array::from(&*bytes).into(),
+    }
+}
