@@ -295,10 +295,10 @@ mod tests {
     fn memory_is_bounded_and_what_has_been_no_news_for_longest_is_forgotten_first() {
         let mut revisions = Revisions::new(3);
         revisions.remove("removed", 1);
-        revisions.accept("quiet", 1);
         revisions.accept("lively", 1);
         revisions.accept("quiet", 1);
         revisions.accept("lively", 2);
+        revisions.accept("quiet", 1);
         revisions.accept("new", 1);
         assert_eq!(revisions.len(), 3);
         assert!(!revisions.is_removed("removed"));
@@ -346,10 +346,16 @@ mod tests {
     fn sequencers_of_different_keys_and_buckets_say_nothing_of_each_other() {
         let mut sequencers = Sequencers::default();
         assert!(sequencers.accept("b", "k/1", "5"));
-        for (bucket, key) in [("b", "k"), ("b", "k/2"), ("c", "k/1"), ("b", "K/1")] {
+        for (bucket, key) in [
+            ("b", "k"),
+            ("b", "k/2"),
+            ("c", "k/1"),
+            ("b", "K/1"),
+            ("bk", "/1"),
+        ] {
             assert!(sequencers.accept(bucket, key, "1"), "{bucket} {key}");
         }
-        assert_eq!(sequencers.len(), 5);
+        assert_eq!(sequencers.len(), 6);
     }
 
     proptest! {
@@ -380,6 +386,22 @@ mod tests {
                     .sum();
                 prop_assert_eq!(bytes, revisions.table.bytes);
                 prop_assert!(revisions.table.entries.is_sorted_by(|a, b| a.id < b.id));
+            }
+        }
+
+        #[test]
+        fn what_is_remembered_is_counted_to_the_byte(
+            events in prop::collection::vec((0..6_usize, b'1'..=b'9', 0..300_usize), 0..100)
+        ) {
+            let mut sequencers = Sequencers::new(4);
+            for (key, digit, length) in events {
+                let sequencer = char::from(digit).to_string().repeat(length);
+                sequencers.accept("b", &"k".repeat(key), &sequencer);
+                let bytes: usize = sequencers.table.entries.iter()
+                    .map(|entry| entry.id.len() + entry.version.len())
+                    .sum();
+                prop_assert_eq!(bytes, sequencers.table.bytes);
+                prop_assert!(bytes <= 4 * MEAN_BYTES && (1..=4).contains(&sequencers.len()));
             }
         }
 

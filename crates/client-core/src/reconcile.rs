@@ -295,6 +295,7 @@ impl Reconcile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const EVEN: Jitter = Jitter::new(0.5);
 
@@ -509,5 +510,77 @@ mod tests {
         reconcile.handle_failure(at(9), second.id, FetchError::CursorUnknown, EVEN);
         assert_eq!(reconcile.poll_fetch(), None);
         assert!(reconcile.poll_timeout().is_some_and(|until| until > at(9)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn while_news_are_expected_the_next_question_is_never_far_and_never_a_second_one(
+            inputs in prop::collection::vec((0_u8..8, 0_u64..40_000, 0.0..1.0_f64), 0..100)
+        ) {
+            let config = ReconcileConfig {
+                idle_every: Some(Duration::from_secs(300)),
+                ..ReconcileConfig::default()
+            };
+            let mut reconcile = Reconcile::new(config, None);
+            let (mut now, mut expecting, mut asked) = (at(0), false, false);
+            let mut latest = None;
+            let mut heard = at(0);
+            for (input, millis, number) in inputs {
+                let jitter = Jitter::new(number);
+                match (input, latest) {
+                    (0, _) => {
+                        if !expecting {
+                            heard = now;
+                        }
+                        expecting = true;
+                        reconcile.set_expecting(now, true);
+                    }
+                    (1, _) => {
+                        expecting = false;
+                        reconcile.set_expecting(now, false);
+                    }
+                    (2, _) => {
+                        heard = now;
+                        reconcile.handle_news(now);
+                    }
+                    (3, _) if millis < 5_000 => reconcile.request(now),
+                    (4, Some(id)) if asked => {
+                        reconcile.handle_answer(now, id, String::new());
+                        heard = now;
+                        asked = false;
+                    }
+                    (5, Some(id)) if asked => {
+                        reconcile.handle_failure(now, id, unavailable(), jitter);
+                        asked = false;
+                    }
+                    _ => {
+                        now = now + Duration::from_millis(millis);
+                        let due = reconcile.poll_timeout().is_some_and(|until| until <= now);
+                        reconcile.handle_timeout(now, jitter);
+                        asked &= !due;
+                    }
+                }
+                while let Some(fetch) = reconcile.poll_fetch() {
+                    prop_assert!(!asked, "one question at a time");
+                    asked = true;
+                    latest = Some(fetch.id);
+                }
+                let until = reconcile.poll_timeout();
+                match reconcile.state() {
+                    ReconcileState::Asking { .. } => prop_assert!(asked),
+                    ReconcileState::Waiting { until: retry, .. } => {
+                        prop_assert_eq!(until, Some(*retry));
+                    }
+                    ReconcileState::Idle if expecting => {
+                        prop_assert!(until.is_some_and(|until| until <= heard + config.silence));
+                    }
+                    ReconcileState::Idle => {
+                        prop_assert!(latest.is_none() || until.is_some());
+                    }
+                }
+            }
+        }
     }
 }

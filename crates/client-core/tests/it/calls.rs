@@ -322,6 +322,16 @@ fn a_gateways_error_that_may_be_about_another_frame_fails_nothing() {
     given_up.sent(1, 0);
     assert!(!given_up.arrives(10, 0, &forbidden));
 
+    let mut given_up_later = desk();
+    let call = given_up_later.sent(0, 0);
+    let socket = given_up_later.sockets[0];
+    given_up_later
+        .calls
+        .handle_other_sent(at(9 * SECOND), socket);
+    given_up_later.calls.cancel(call.id);
+    given_up_later.sent(10 * SECOND, 0);
+    assert!(!given_up_later.arrives(15 * SECOND, 0, &forbidden));
+
     let mut timed_out = desk();
     timed_out.sent(0, 0);
     timed_out.calls.handle_timeout(at(29 * SECOND));
