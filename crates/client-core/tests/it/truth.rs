@@ -473,8 +473,6 @@ impl World {
                     self.reconcile.handle_news(self.now);
                 }
             }
-            // A heartbeat's, over a socket that another has taken over from.
-            Frame::Pong { .. } => {}
             other => panic!("{other:?}"),
         }
     }
