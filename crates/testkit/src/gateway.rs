@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     Dice, Frame,
@@ -502,8 +502,9 @@ impl FakeCore {
                 self.broadcast(now, &Frame::from(data));
             }
             (Some("ping"), data) => {
-                let pong = json!({"type": "pong", "data": data.unwrap_or_default()});
-                self.frame_to_client(now, number, pong.to_string().into());
+                let data = Value::from(data.unwrap_or_default());
+                let pong = format!(r#"{{"type":"pong","data":{data}}}"#);
+                self.frame_to_client(now, number, pong.into());
             }
             _ => {
                 let request_id = self.new_id();
@@ -511,12 +512,11 @@ impl FakeCore {
                     .seen
                     .connection(number)
                     .map_or("", |dial| dial.connection_id.as_str());
-                let forbidden = json!({
-                    "message": "Forbidden",
-                    "connectionId": connection_id,
-                    "requestId": request_id,
-                });
-                self.frame_to_client(now, number, forbidden.to_string().into());
+                // Neither id has a character that JSON would escape.
+                let forbidden = format!(
+                    r#"{{"message": "Forbidden", "connectionId":"{connection_id}", "requestId":"{request_id}"}}"#
+                );
+                self.frame_to_client(now, number, forbidden.into());
             }
         }
     }

@@ -718,3 +718,254 @@ impl Present {
                 .is_none_or(|probability| dice.number() < probability)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How often a rule is applied to each of these frames to clients.
+    fn applied(rule: Rule, texts: &[&str]) -> Vec<bool> {
+        let mut rules = Rules::new();
+        rules.add(rule).unwrap();
+        let mut dice = Dice::new(1);
+        let mut judge = |text: &&str| {
+            let subject = Subject::Frame {
+                connection: 1,
+                direction: Direction::ToClient,
+                frame: &Frame::from(*text),
+            };
+            rules.judge(&subject, &mut dice).is_some()
+        };
+        texts.iter().map(&mut judge).collect()
+    }
+
+    #[test]
+    fn every_rule_is_the_same_after_a_journey_as_json() {
+        let every_condition = Match::on(On::Dial)
+            .connection(2)
+            .path("/live")
+            .query("a=b")
+            .header("x-a", "b")
+            .text("part")
+            .field("type", 1)
+            .nth(2)
+            .every(3)
+            .probability(0.25);
+        let actions = [
+            (Action::Refuse(503), json!({"refuse": 503})),
+            (
+                Action::Close(4000, "why".to_owned()),
+                json!({"close": [4000, "why"]}),
+            ),
+            (Action::Cut, json!("cut")),
+            (Action::Delay(SECOND), json!({"delayMs": 1000})),
+            (Action::Drop, json!("drop")),
+            (Action::Double, json!("double")),
+            (Action::Reorder, json!("reorder")),
+            (Action::GoSilent, json!("goSilent")),
+            (Action::Answer("text".into()), json!({"answer": "text"})),
+            (Action::Answer(vec![1, 2].into()), json!({"answer": [1, 2]})),
+            (Action::LimitAge(SECOND), json!({"limitAgeMs": 1000})),
+        ];
+        for (action, json) in actions {
+            assert_eq!(serde_json::to_value(&action).unwrap(), json);
+            let rule = Rule::new(every_condition.clone(), action).times(3);
+            let there = serde_json::to_string(&rule).unwrap();
+            assert_eq!(serde_json::from_str::<Rule>(&there).unwrap(), rule);
+        }
+    }
+
+    #[test]
+    fn times_are_a_number_or_always_or_left_out() {
+        for (times, meant) in [
+            (json!(2), Times::AtMost(2)),
+            (json!("always"), Times::Always),
+        ] {
+            assert_eq!(
+                serde_json::from_value::<Times>(times.clone()).unwrap(),
+                meant
+            );
+            assert_eq!(serde_json::to_value(meant).unwrap(), times);
+        }
+        let rule: Rule =
+            serde_json::from_value(json!({"on": {"event": "dial"}, "then": "cut"})).unwrap();
+        assert_eq!(rule.times, Times::Always);
+        assert!(serde_json::from_value::<Times>(json!("never")).is_err());
+    }
+
+    #[test]
+    fn a_misspelt_condition_is_an_error_instead_of_a_rule_for_everything() {
+        let rule = json!({"on": {"event": "toClient", "feilds": {}}, "then": "drop"});
+        let error = serde_json::from_value::<Rule>(rule).unwrap_err();
+        assert!(error.to_string().contains("feilds"), "{error}");
+    }
+
+    #[test]
+    fn a_rule_that_makes_no_sense_says_what_in_it_does_not() {
+        let frame = Match::to_client;
+        for (rule, error) in [
+            (
+                Rule::new(frame(), Action::Refuse(503)),
+                RuleError::OnlyForDials("refuse"),
+            ),
+            (
+                Rule::new(Match::dial(), Action::Refuse(101)),
+                RuleError::Status(101),
+            ),
+            (
+                Rule::new(Match::dial(), Action::Double),
+                RuleError::OnlyForFrames("double"),
+            ),
+            (
+                Rule::new(Match::dial(), Action::Reorder),
+                RuleError::OnlyForFrames("reorder"),
+            ),
+            (
+                Rule::new(Match::dial().text("x"), Action::Cut),
+                RuleError::OnlyForFrames("text"),
+            ),
+            (
+                Rule::new(Match::dial().field("x", 1), Action::Cut),
+                RuleError::OnlyForFrames("fields"),
+            ),
+            (
+                Rule::new(frame().path("x"), Action::Drop),
+                RuleError::FrameHasNo("path"),
+            ),
+            (
+                Rule::new(frame().query("x"), Action::Drop),
+                RuleError::FrameHasNo("query"),
+            ),
+            (
+                Rule::new(frame().header("x", "y"), Action::Drop),
+                RuleError::FrameHasNo("headers"),
+            ),
+            (
+                Rule::new(frame().nth(0), Action::Drop),
+                RuleError::Zero("nth"),
+            ),
+            (
+                Rule::new(frame().every(0), Action::Drop),
+                RuleError::Zero("every"),
+            ),
+            (
+                Rule::new(frame().connection(0), Action::Drop),
+                RuleError::Zero("connection"),
+            ),
+            (
+                Rule::new(frame().probability(-0.5), Action::Drop),
+                RuleError::Probability("-0.5".to_owned()),
+            ),
+            (
+                Rule::new(frame().probability(f64::NAN), Action::Drop),
+                RuleError::Probability("NaN".to_owned()),
+            ),
+            (
+                Rule::new(frame(), Action::Close(1005, String::new())),
+                RuleError::CloseCode(1005),
+            ),
+            (
+                Rule::new(frame(), Action::Close(4000, "x".repeat(124))),
+                RuleError::CloseReason(124),
+            ),
+        ] {
+            assert_eq!(Rules::new().add(rule), Err(error));
+        }
+    }
+
+    #[test]
+    fn the_nth_and_every_nth_are_counted_among_those_that_meet_the_conditions() {
+        let texts = ["a", "x", "a", "x", "a", "x", "a"];
+        let second = Rule::new(Match::to_client().text("a").nth(2), Action::Drop);
+        assert_eq!(
+            applied(second, &texts),
+            [false, false, true, false, false, false, false]
+        );
+        let every_second = Rule::new(Match::to_client().text("a").every(2), Action::Drop);
+        assert_eq!(
+            applied(every_second, &texts),
+            [false, false, true, false, false, false, true]
+        );
+    }
+
+    #[test]
+    fn a_used_up_rule_lets_everything_pass() {
+        let twice = Rule::new(Match::to_client().text("a"), Action::Drop).times(2);
+        assert_eq!(
+            applied(twice, &["a", "b", "a", "a"]),
+            [true, false, true, false]
+        );
+        let never = Rule::new(Match::to_client(), Action::Drop).times(0);
+        assert_eq!(applied(never, &["a"]), [false]);
+    }
+
+    #[test]
+    fn certainty_and_impossibility_are_probabilities() {
+        for (probability, expected) in [(0.0, false), (1.0, true)] {
+            let rule = Rule::new(Match::to_client().probability(probability), Action::Drop);
+            assert_eq!(applied(rule, &["a"; 100]), [expected; 100]);
+        }
+    }
+
+    #[test]
+    fn two_rules_of_one_in_ten_are_independent() {
+        let mut rules = Rules::new();
+        let first = Match::to_client().probability(0.1);
+        let first = rules.add(Rule::new(first, Action::Drop)).unwrap();
+        let second = Match::to_client().probability(0.1);
+        let second = rules.add(Rule::new(second, Action::Double)).unwrap();
+        let mut dice = Dice::new(1);
+        let frame = Frame::from("x");
+        for _ in 0..10_000 {
+            let subject = Subject::Frame {
+                connection: 1,
+                direction: Direction::ToClient,
+                frame: &frame,
+            };
+            rules.judge(&subject, &mut dice);
+        }
+        assert!((900..1100).contains(&rules.applied(first)));
+        // One in ten of the nine in ten that are left.
+        assert!((800..1000).contains(&rules.applied(second)));
+    }
+
+    #[test]
+    fn fields_are_asked_for_by_name_or_by_pointer() {
+        let text = r#"{"type":"translation","translation":{"status":"done","done":3}}"#;
+        let hits = |on: Match| applied(Rule::new(on, Action::Drop), &[text])[0];
+        let frame = Match::to_client;
+        assert!(hits(frame().field("type", "translation")));
+        assert!(hits(frame().field("/translation/done", 3)));
+        assert!(hits(
+            frame()
+                .field("type", "translation")
+                .field("/translation/status", "done")
+        ));
+        assert!(!hits(
+            frame()
+                .field("type", "translation")
+                .field("/translation/status", "queued")
+        ));
+        assert!(!hits(frame().field("/translation/done", "3")));
+        assert!(!hits(frame().field("absent", Value::Null)));
+        assert!(!hits(Match::from_client().field("type", "translation")));
+    }
+
+    #[test]
+    fn binary_frames_match_rules_for_any_frame_alone() {
+        let binary = Frame::from(vec![1, 2]);
+        let subject = Subject::Frame {
+            connection: 1,
+            direction: Direction::FromClient,
+            frame: &binary,
+        };
+        assert!(Match::from_client().fits(&subject));
+        assert!(!Match::from_client().text("").fits(&subject));
+        assert!(!Match::from_client().field("a", 1).fits(&subject));
+        assert!(!Match::from_client().connection(2).fits(&subject));
+    }
+}

@@ -636,8 +636,8 @@ impl World {
                         is_open,
                     }) = client.held.remove(&generation)
                     {
-                        // A browser's `close()` without arguments sends no code.
-                        let close = is_open.then(|| (1005, String::new()));
+                        // As `babelwire-client` closes.
+                        let close = is_open.then(|| (1000, String::new()));
                         let leave = Happening::LeaveReachesGateway(number, close);
                         self.clock.after(self.latency, leave);
                     }

@@ -11,6 +11,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{Extension, Router, body::Body};
@@ -151,7 +152,7 @@ pub enum StartError {
 ///
 /// socket.send(Message::text(r#"{"action":"ping","data":"1"}"#)).await?;
 /// let pong = socket.next().await.ok_or("closed")??;
-/// assert_eq!(pong.to_text()?, r#"{"data":"1","type":"pong"}"#);
+/// assert_eq!(pong.to_text()?, r#"{"type":"pong","data":"1"}"#);
 /// # Ok(())
 /// # }
 /// ```
@@ -301,8 +302,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             accepted = listener.accept() => accepted,
             _ = ended.changed() => return,
         };
-        // A failed accept is about the one connection, or passes.
-        let Ok((stream, _)) = accepted else { continue };
+        let Ok((stream, _)) = accepted else {
+            // About the one connection, or there are too many: not to be asked again at once.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
         let _best_effort = stream.set_nodelay(true);
         tokio::spawn(serve(stream, app.clone(), ended.clone()));
     }

@@ -1,14 +1,16 @@
 use babelwire_client::{Client, Options};
 use gloo_net::http::Request;
-use wasm_bindgen_test::wasm_bindgen_test;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
-/// What `babelwire-fake-gateway` printed when it was started. It is compiled in, because a test
-/// in a browser has no environment.
+wasm_bindgen_test_configure!(run_in_browser);
+
+/// The address that `babelwire-fake-gateway` printed. It is compiled in, because a test in a
+/// browser has no environment.
 const GATEWAY: Option<&str> = option_env!("FAKE_GATEWAY");
 
 #[wasm_bindgen_test]
 async fn a_page_comes_back_after_the_gateway_hung_up() {
-    let gateway = GATEWAY.expect("set FAKE_GATEWAY to the address that the gateway printed");
+    let gateway = GATEWAY.unwrap();
     let stage = "comes-back";
     let steer = |call| Request::post(&format!("http://{gateway}/_control/{stage}/{call}"));
 

@@ -2,7 +2,7 @@
 
 use babelwire_testkit::{End, FakeGateway, Reply};
 use futures::{SinkExt as _, StreamExt as _};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 
 use crate::client::{dial, try_dial};
@@ -26,8 +26,9 @@ async fn a_ping_is_answered_to_its_sender_alone() {
     let stage = gateway.stage("live");
     let (mut one, mut two) = (dial(&stage).await, dial(&stage).await);
     one.send(r#"{"action":"ping","data":"beat 1"}"#).await;
-    let pong: Value = serde_json::from_str(&one.text().await).unwrap();
-    assert_eq!(pong, json!({"type": "pong", "data": "beat 1"}));
+    assert_eq!(one.text().await, r#"{"type":"pong","data":"beat 1"}"#);
+    one.send(r#"{"action":"ping","data":"\"quoted\""}"#).await;
+    assert_eq!(one.text().await, r#"{"type":"pong","data":"\"quoted\""}"#);
     one.echo("next").await;
     assert_eq!(two.text().await, "next");
 }

@@ -32,7 +32,7 @@ fn several_clients_hear_one_another_and_leave_on_their_own() {
     world.run(SECOND);
     assert_eq!(world.seen().open(), 1);
     let left = End::ByClient {
-        code: 1005,
+        code: 1000,
         reason: String::new(),
     };
     assert_eq!(world.seen().connection(1).unwrap().end, Some(left));
