@@ -88,6 +88,7 @@ fn frame(line: &Line) -> Html {
         Direction::Out => ("out", "Sent"),
         Direction::Queued => ("out", "Waits to be sent"),
         Direction::Refused(_) => ("refused", "Not sent"),
+        Direction::Note => ("note", "Connection"),
     };
     html! {
         <div key={line.number} class="frame" data-way={way}>

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use babelwire_client::upload::{self, UploadHandle, UploadState};
-use babelwire_client::{Cause, Client, Event, Options, Payload, SendOutcome, State};
-use babelwire_wire::Inbound;
+use babelwire_client::{Cause, Client, Event, Options, Payload, SendOutcome, State, TabsOptions};
+use babelwire_wire::{Action, Inbound};
 use gloo_timers::callback::Timeout;
 use web_sys::Blob;
 
@@ -45,12 +45,18 @@ pub(super) fn begin(store: &Store) {
 
 fn connect(store: &Store, url: String) {
     let heard = store.clone();
-    let client = Client::connect(Options::new(url), move |event| match event {
+    let tabs = TabsOptions::new("babelwire");
+    let client = Client::connect_shared(Options::new(url), tabs, move |event| match event {
         Event::Changed {
             cause: Cause::DialImpossible(_),
             ..
         } => heard.dispatch(Msg::Configured(Err(config::unusable_websocket()))),
-        Event::Changed { to, .. } => heard.dispatch(Msg::Link(link(to))),
+        Event::Changed { to, cause, .. } => {
+            heard.dispatch(Msg::Note(
+                [to.to_string(), ": ".to_owned(), cause.to_string()].concat(),
+            ));
+            heard.dispatch(Msg::Link(link(to)));
+        }
         Event::Frame {
             payload: Payload::Text(text),
             ..
@@ -96,11 +102,33 @@ fn tick(store: Store) {
 pub(super) fn perform(store: &Store, effect: Effect) {
     match effect {
         Effect::Send(frame) => send(store, frame),
-        Effect::ConnectNow => CLIENT.with_borrow(|client| {
-            if let Some(client) = client {
+        Effect::Subscribe { id, from } => {
+            let begins = Action::Subscribe {
+                translation_id: id.clone(),
+                from,
+            };
+            let ends = Action::Unsubscribe {
+                translation_id: id.clone(),
+            };
+            // Strings and a number always serialize.
+            if let (Ok(begins), Ok(ends)) =
+                (serde_json::to_string(&begins), serde_json::to_string(&ends))
+                && let Some(client) = client()
+            {
+                let outcome = client.join(id, begins.clone(), ends);
+                tell(store, &client, begins, outcome);
+            }
+        }
+        Effect::Unsubscribe { id } => {
+            if let Some(client) = client() {
+                client.leave(&id);
+            }
+        }
+        Effect::ConnectNow => {
+            if let Some(client) = client() {
                 client.retry_now();
             }
-        }),
+        }
         Effect::Upload { key, file, upload } => send_file(store, key, file, upload.into()),
         Effect::AbortUpload(key) => forget_upload(key),
         Effect::Release(file) => store.release(file),
@@ -140,17 +168,28 @@ fn fetch_source(store: &Store, id: String, charset: String) {
     });
 }
 
+/// Cloned, so that nothing is borrowed while it is used: its events may lead back here.
+fn client() -> Option<Client> {
+    CLIENT.with_borrow(Clone::clone)
+}
+
 fn send(store: &Store, frame: String) {
-    // Not dispatched from within: an event of the client may want the client again.
-    let client = CLIENT.with_borrow(Clone::clone);
-    let Some(client) = client else { return };
-    match client.send_text(frame.clone()) {
-        SendOutcome::Sent => {}
-        SendOutcome::Queued(_) => store.dispatch(Msg::Queued(frame)),
+    if let Some(client) = client() {
+        let outcome = client.send_text(frame.clone());
+        tell(store, &client, frame, outcome);
+    }
+}
+
+fn tell(store: &Store, client: &Client, frame: String, outcome: SendOutcome) {
+    match outcome {
         SendOutcome::Rejected(rejection) => store.dispatch(Msg::Refused {
             text: frame,
             why: rejection.to_string(),
         }),
+        // On its way through the tab that has the socket.
+        SendOutcome::Queued(_) if client.state().is_open() => {}
+        SendOutcome::Queued(_) => store.dispatch(Msg::Queued(frame)),
+        SendOutcome::Sent => {}
     }
 }
 

@@ -106,6 +106,8 @@ pub enum Direction {
     Queued,
     /// Not sent: why.
     Refused(String),
+    /// Neither: what became of the connection.
+    Note,
 }
 
 /// A line of the console.
@@ -152,6 +154,8 @@ pub enum Msg {
     Frame(Inbound),
     /// A frame went out.
     Sent(String),
+    /// Something became of the connection: what, for the console.
+    Note(String),
     /// A frame waits for a connection.
     Queued(String),
     /// A frame was not sent.
@@ -318,6 +322,18 @@ pub enum Effect {
     },
     /// Send a frame over the WebSocket; worth sending only on the connection that is open now.
     Send(String),
+    /// Subscribe to a translation's segments.
+    Subscribe {
+        /// The translation's id.
+        id: String,
+        /// The first index wanted.
+        from: u64,
+    },
+    /// End that.
+    Unsubscribe {
+        /// The translation's id.
+        id: String,
+    },
     /// Connect without waiting.
     ConnectNow,
 }

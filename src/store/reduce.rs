@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use babelwire_wire::rest::{CreateTranslation, Created, Languages, Listing, Segments};
-use babelwire_wire::{Action, Frame, Inbound, Status, Translation};
+use babelwire_wire::{Frame, Inbound, Status, Translation};
 use serde::Serialize;
 
 use super::languages::{best_target, is_possible, sources};
@@ -43,6 +43,7 @@ impl Step<'_> {
             Msg::Link(link) => self.link(link),
             Msg::Frame(inbound) => self.frame(inbound),
             Msg::Sent(text) => self.log(Direction::Out, &text),
+            Msg::Note(text) => self.log(Direction::Note, &text),
             Msg::Queued(text) => self.log(Direction::Queued, &text),
             Msg::Refused { text, why } => self.log(Direction::Refused(why), &text),
             Msg::Languages(result) => self.languages(result),
@@ -653,9 +654,7 @@ impl Step<'_> {
         if let Some(document) = self.state.document.take()
             && self.state.link == Link::Open
         {
-            self.send(&Action::Unsubscribe {
-                translation_id: document.id,
-            });
+            self.effects.push(Effect::Unsubscribe { id: document.id });
         }
     }
 
@@ -670,17 +669,10 @@ impl Step<'_> {
             .and_then(|row| row.status())
             .is_none_or(Status::is_final);
         if self.state.link == Link::Open && !made {
-            self.send(&Action::Subscribe {
-                translation_id: document.id.clone(),
+            self.effects.push(Effect::Subscribe {
+                id: document.id.clone(),
                 from: document.first_missing(),
             });
-        }
-    }
-
-    fn send(&mut self, action: &Action) {
-        // Strings and a number always serialize.
-        if let Ok(frame) = serde_json::to_string(action) {
-            self.effects.push(Effect::Send(frame));
         }
     }
 

@@ -319,7 +319,10 @@ fn each_open_asks_what_changed_and_for_the_segments_that_are_missing() {
         page.asked(),
         [
             changes(Some("C1"), None),
-            Effect::Send(r#"{"action":"subscribe","translationId":"T1","from":1}"#.to_owned())
+            Effect::Subscribe {
+                id: "T1".to_owned(),
+                from: 1
+            }
         ]
     );
 }
@@ -673,9 +676,10 @@ fn a_retried_translation_is_subscribed_to_again() {
     });
     assert_eq!(
         page.asked(),
-        [Effect::Send(
-            r#"{"action":"subscribe","translationId":"T1","from":1}"#.to_owned()
-        )]
+        [Effect::Subscribe {
+            id: "T1".to_owned(),
+            from: 1
+        }]
     );
 }
 
@@ -709,9 +713,9 @@ fn closing_the_reader_ends_the_subscription() {
     page.tell(Msg::CloseReader);
     assert_eq!(
         page.asked(),
-        [Effect::Send(
-            r#"{"action":"unsubscribe","translationId":"T1"}"#.to_owned()
-        )]
+        [Effect::Unsubscribe {
+            id: "T1".to_owned()
+        }]
     );
 }
 

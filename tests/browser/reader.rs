@@ -197,8 +197,8 @@ async fn closing_the_reader_gives_the_list_back() {
     );
     assert_eq!(
         page.asked(),
-        [Effect::Send(
-            r#"{"action":"unsubscribe","translationId":"T1"}"#.to_owned()
-        )]
+        [Effect::Unsubscribe {
+            id: "T1".to_owned()
+        }]
     );
 }

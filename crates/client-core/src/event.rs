@@ -94,6 +94,28 @@ impl State {
     }
 }
 
+impl fmt::Display for State {
+    /// For a log: `waiting 800 ms for retry 1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())?;
+        match self {
+            Self::Connecting {
+                generation,
+                attempt: 0,
+            }
+            | Self::Open { generation } => write!(f, " {generation}"),
+            Self::Connecting {
+                generation,
+                attempt,
+            } => write!(f, " {generation}, retry {attempt}"),
+            Self::Waiting { attempt, delay, .. } => {
+                write!(f, " {} ms for retry {attempt}", delay.as_millis())
+            }
+            Self::Offline | Self::Closed => Ok(()),
+        }
+    }
+}
+
 /// What moved the connection from one state to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -303,4 +325,32 @@ pub enum Output {
     },
     /// Tell the application.
     Event(Event),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_reads_well_in_a_log() {
+        let generation = Generation::default().next();
+        let connecting = |attempt| State::Connecting {
+            generation,
+            attempt,
+        };
+        let waiting = State::Waiting {
+            attempt: 2,
+            delay: Duration::from_millis(800),
+            until: Instant::from_millis(1),
+        };
+        for (state, text) in [
+            (connecting(0), "connecting #1"),
+            (connecting(3), "connecting #1, retry 3"),
+            (State::Open { generation }, "open #1"),
+            (waiting, "waiting 800 ms for retry 2"),
+            (State::Offline, "offline"),
+        ] {
+            assert_eq!(state.to_string(), text);
+        }
+    }
 }

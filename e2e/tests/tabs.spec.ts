@@ -1,0 +1,123 @@
+// Ten tabs of one browser, and one socket.
+
+import type { BrowserContext, Page, WebSocket } from '@playwright/test';
+import { Babelwire, englishText, expect, test } from '../fixtures.js';
+import type { Server } from '../server.js';
+
+/** Every socket that the pages of a context open, in order, with the page that opened it. */
+function watchSockets(context: BrowserContext): { page: Page; socket: WebSocket }[] {
+  const sockets: { page: Page; socket: WebSocket }[] = [];
+  const watch = (page: Page): void => {
+    page.on('websocket', (socket) => sockets.push({ page, socket }));
+  };
+  context.pages().forEach(watch);
+  context.on('page', watch);
+  return sockets;
+}
+
+async function tabs(context: BrowserContext, server: Server, count: number): Promise<Babelwire[]> {
+  const opened = await Promise.all(
+    Array.from({ length: count }, async () => new Babelwire(await context.newPage(), server)),
+  );
+  await Promise.all(opened.map((tab) => tab.open()));
+  return opened;
+}
+
+test('ten tabs hold one connection, and all see what one of them does', async ({ context, server, complaints }) => {
+  test.slow();
+  expect(complaints.all).toEqual([]);
+  const sockets = watchSockets(context);
+  const [first, ...others] = await tabs(context, server, 10);
+  expect(sockets.filter(({ socket }) => !socket.isClosed())).toHaveLength(1);
+
+  await first.languages('en', 'es');
+  await first.choose({ name: 'ten-tabs.txt', text: englishText() });
+  await first.isDone('ten-tabs.txt');
+  for (const other of others) {
+    await other.isDone('ten-tabs.txt');
+  }
+  expect(sockets).toHaveLength(1);
+});
+
+test('a message goes out from any tab and reaches all of them', async ({ context, server, complaints }) => {
+  expect(complaints.all).toEqual([]);
+  const opened = await tabs(context, server, 3);
+  for (const tab of opened) {
+    await tab.openConsole();
+  }
+  for (const [index, tab] of opened.entries()) {
+    await tab.send('echomessage', `from tab ${index}`);
+  }
+  for (const tab of opened) {
+    for (const index of opened.keys()) {
+      await expect(tab.frames.locator('[data-way=in]', { hasText: `from tab ${index}` })).toHaveCount(1);
+    }
+  }
+});
+
+test('two tabs read one translation as it comes, and one that stops reading leaves the other alone', async ({
+  context,
+  server,
+  complaints,
+}) => {
+  expect(complaints.all).toEqual([]);
+  const [one, two] = await tabs(context, server, 2);
+  await one.languages('en', 'es');
+  await one.choose({ name: 'long.txt', text: englishText(30) });
+  await one.button('Open long.txt').click();
+  await two.button('Open long.txt').click();
+  await expect(one.reader).toContainText(/Licencia/i);
+  await one.page.getByRole('button', { name: 'Close' }).click();
+  await expect(one.reader).toHaveCount(0);
+  await two.isDone('long.txt', 120_000);
+  await expect(two.reader).toContainText(/Licencia/i);
+});
+
+for (const [how, end] of [
+  ['is closed', async (page: Page) => page.close()],
+  [
+    'crashes',
+    async (page: Page) => {
+      const session = await page.context().newCDPSession(page);
+      // The answer never comes: the page is gone.
+      session.send('Page.crash').catch(() => {});
+      await page.waitForEvent('crash');
+    },
+  ],
+  [
+    'is frozen',
+    async (page: Page) => {
+      const session = await page.context().newCDPSession(page);
+      await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+    },
+  ],
+] as const) {
+  test(`the tab that has the socket ${how}, another takes over and nothing is missed`, async ({
+    context,
+    server,
+    complaints,
+    another,
+  }) => {
+    complaints.networkMayFail = true;
+    const sockets = watchSockets(context);
+    const opened = await tabs(context, server, 3);
+    await another.open();
+    await another.languages('en', 'es');
+    const leader = sockets[0].page;
+    const left = opened.filter(({ page }) => page !== leader);
+    await left[0].page.bringToFront();
+
+    const start = Date.now();
+    await end(leader);
+    await another.choose({ name: 'meanwhile.txt', text: englishText() });
+    await expect.poll(() => sockets.length, { intervals: [20], timeout: 10_000 }).toBe(2);
+    const took = Date.now() - start;
+    test.info().annotations.push({ type: 'another socket after', description: `${took} ms` });
+    // Two seconds, and some for a machine that does much else.
+    expect(took).toBeLessThan(4_000);
+    for (const tab of left) {
+      await tab.isDone('meanwhile.txt');
+    }
+    expect(sockets).toHaveLength(2);
+  });
+}
