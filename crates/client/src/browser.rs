@@ -147,7 +147,7 @@ pub(crate) fn on_news(hear: Rc<dyn Fn(News)>) -> Vec<EventListener> {
     let window: EventTarget = window().into();
     let document = web_sys::window().and_then(|window| window.document());
     let document = document.map(EventTarget::from);
-    let on = |target: &EventTarget, kind: &'static str, news: fn() -> News| {
+    let on = move |target: &EventTarget, kind: &'static str, news: fn() -> News| {
         let hear = Rc::clone(&hear);
         EventListener::new(target, kind, move |_| hear(news()))
     };

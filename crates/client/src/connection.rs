@@ -218,6 +218,11 @@ impl Client {
         self.handle.ears.listen(on_event)
     }
 
+    /// Who hears the events of this client.
+    pub(crate) fn ears(&self) -> &Ears {
+        &self.handle.ears
+    }
+
     /// Sends a frame, or queues it until a socket takes it.
     pub fn send_payload(&self, payload: impl Into<Payload>) -> SendOutcome {
         self.handle.link.send(payload.into())

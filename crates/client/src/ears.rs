@@ -1,18 +1,31 @@
 //! Who hears the events of a connection.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use babelwire_client_core::Event;
 
-/// Hears an event; whether it is nothing for those that come after.
-type Ear = Rc<dyn Fn(&Event) -> bool>;
+/// Whoever hears events.
+pub(crate) trait Ear: Any {
+    /// Hears an event; whether it is nothing for those that come after.
+    fn hear(&self, event: &Event) -> bool;
+}
+
+impl<F: Fn(&Event) -> bool + 'static> Ear for F {
+    fn hear(&self, event: &Event) -> bool {
+        self(event)
+    }
+}
+
+type Last = Rc<dyn Fn(Event)>;
 
 /// The callback that a client was made with, and whoever listens beside it.
 pub(crate) struct Ears {
-    last: RefCell<Option<Rc<dyn Fn(Event)>>>,
-    others: RefCell<Vec<(u64, Ear)>>,
-    added: Cell<u64>,
+    last: RefCell<Option<Last>>,
+    /// In the order of their numbers, which is the order in which they hear.
+    others: RefCell<Vec<(i64, Rc<dyn Ear>)>>,
+    added: Cell<i64>,
 }
 
 impl Ears {
@@ -27,7 +40,7 @@ impl Ears {
     /// Everybody hears, those that listen beside first and the callback last. Any of them may
     /// come and go meanwhile.
     pub(crate) fn hear(&self, event: Event) {
-        let mut next = 0;
+        let mut next = i64::MIN;
         loop {
             // A statement of its own, so that nothing is borrowed while somebody hears.
             let ear = self
@@ -37,7 +50,7 @@ impl Ears {
                 .find(|(number, _)| *number >= next)
                 .cloned();
             let Some((number, ear)) = ear else { break };
-            if ear(&event) {
+            if ear.hear(&event) {
                 return;
             }
             next = number + 1;
@@ -59,6 +72,21 @@ impl Ears {
         }
     }
 
+    /// The one of this kind, which hears before everybody that is there, and stays until the end.
+    pub(crate) fn one_of_a_kind<E: Ear>(&self, make: impl FnOnce() -> E) -> Rc<E> {
+        let kept = self.others.borrow().iter().find_map(|(_, ear)| {
+            let ear: Rc<dyn Any> = Rc::<dyn Ear>::clone(ear);
+            ear.downcast().ok()
+        });
+        kept.unwrap_or_else(|| {
+            let ear = Rc::new(make());
+            let mut others = self.others.borrow_mut();
+            let first = others.first().map_or(0, |(number, _)| *number);
+            others.insert(0, (first.min(0) - 1, Rc::<E>::clone(&ear)));
+            ear
+        })
+    }
+
     /// Nobody hears anything any more.
     pub(crate) fn close(&self) {
         drop(self.last.take());
@@ -70,7 +98,7 @@ impl Ears {
 #[must_use = "dropping it ends the listening"]
 pub struct Listener {
     ears: Weak<Ears>,
-    number: u64,
+    number: i64,
 }
 
 impl std::fmt::Debug for Listener {

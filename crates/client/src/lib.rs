@@ -29,24 +29,35 @@
 #![deny(missing_docs)]
 
 mod browser;
+mod calls;
 mod connection;
 mod ears;
 mod json;
+mod messages;
 mod reconciler;
+mod shared;
+mod streams;
 mod tabs;
 pub mod upload;
+#[cfg(feature = "yew")]
+pub mod yew;
 
 pub use babelwire_client_core::{
-    AfterClose, Backoff, Cause, Closed, Config, Continuity, DialFailure, Discard, Event,
-    FetchError, Generation, Heartbeat, Instant, OutboxLimits, Payload, ReconcileConfig,
-    ReconcileState, Rejection, Reply, Rollover, SendOutcome, StandbyNews, State, Ticket,
-    after_close, meaning,
+    AfterClose, Backoff, CallError, CallOptions, Cause, Closed, Config, Continuity, DialFailure,
+    Discard, Event, FetchError, Generation, Heartbeat, Instant, OutboxLimits, Payload,
+    ReconcileConfig, ReconcileState, Rejection, Reply, Rollover, SendOutcome, StandbyNews, State,
+    Ticket, after_close, meaning,
 };
+pub use babelwire_wire::GatewayError;
 pub use browser::websocket_url;
+pub use calls::Calling;
 pub use connection::{Client, DialRequest, Endpoint, Options};
 pub use ears::Listener;
 pub use json::lend_parser;
+pub use messages::{Incoming, Messages};
 pub use reconciler::Reconciler;
+pub use shared::{Lease, Shared};
+pub use streams::{Events, Missed, STREAM_BYTES, STREAM_ITEMS, Statuses};
 pub use tabs::TabsOptions;
 
 #[cfg(doctest)]

@@ -7,11 +7,15 @@
     reason = "in a test, a panic is how to say that something is wrong"
 )]
 
+mod calls;
 mod connection;
 mod faults;
 mod reconciler;
+mod shared;
+mod streams;
 mod support;
 mod tabs;
 mod upload;
+mod yew;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
