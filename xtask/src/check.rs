@@ -127,7 +127,14 @@ pub(crate) fn run() -> Result<()> {
         if !tools::has_wasm_target() {
             tools::install_wasm_target()?;
         }
-        let packages = ["--package", "babelwire", "--package", "babelwire-client"];
+        let packages = [
+            "--package",
+            "babelwire",
+            "--package",
+            "babelwire-client",
+            "--package",
+            "babelwire-example-*",
+        ];
         let all = [
             "clippy",
             "--quiet",

@@ -60,6 +60,6 @@ pub use shared::{Lease, Shared};
 pub use streams::{Events, Missed, STREAM_BYTES, STREAM_ITEMS, Statuses};
 pub use tabs::TabsOptions;
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "yew"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
