@@ -12,26 +12,42 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Below the WebSocket, so that not even its control frames get through: once it is shut, what
-/// comes is swallowed, and what goes is as well, as packets on a dead network are. The end of the
-/// stream is still seen, so that a client that left is not kept for ever.
+/// Below the WebSocket, so that not even its control frames get through: what comes to a deaf
+/// stream is swallowed, and so is what goes from a mute one, as packets on a dead network are. The
+/// end of the stream is still seen, so that a client that left is not kept for ever.
 #[derive(Debug)]
 pub(crate) struct Muzzled<S> {
     io: S,
     muzzle: Muzzle,
 }
 
-/// Shuts a [`Muzzled`] stream.
+/// Silences a [`Muzzled`] stream.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Muzzle(Arc<AtomicBool>);
+pub(crate) struct Muzzle(Arc<Silenced>);
+
+#[derive(Debug, Default)]
+struct Silenced {
+    deaf: AtomicBool,
+    mute: AtomicBool,
+}
 
 impl Muzzle {
-    pub(crate) fn shut(&self) {
-        self.0.store(true, Ordering::Release);
+    /// From now on nothing is heard.
+    pub(crate) fn deafen(&self) {
+        self.0.deaf.store(true, Ordering::Release);
     }
 
-    fn is_shut(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    /// From now on nothing is said.
+    pub(crate) fn mute(&self) {
+        self.0.mute.store(true, Ordering::Release);
+    }
+
+    fn is_deaf(&self) -> bool {
+        self.0.deaf.load(Ordering::Acquire)
+    }
+
+    fn is_mute(&self) -> bool {
+        self.0.mute.load(Ordering::Acquire)
     }
 }
 
@@ -55,7 +71,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Muzzled<S> {
         loop {
             let before = buf.filled().len();
             ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-            if !self.muzzle.is_shut() || buf.filled().len() == before {
+            if !self.muzzle.is_deaf() || buf.filled().len() == before {
                 return Poll::Ready(Ok(()));
             }
             buf.set_filled(before);
@@ -69,7 +85,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Muzzled<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.muzzle.is_shut() {
+        if self.muzzle.is_mute() {
             return Poll::Ready(Ok(buf.len()));
         }
         Pin::new(&mut self.io).poll_write(cx, buf)
@@ -80,7 +96,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Muzzled<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.muzzle.is_shut() {
+        if self.muzzle.is_mute() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.io).poll_shutdown(cx)
@@ -94,7 +110,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_shut_muzzle_swallows_both_ways_and_still_sees_the_end() {
+    async fn a_deaf_and_mute_stream_swallows_both_ways_and_still_sees_the_end() {
         let (near, mut far) = tokio::io::duplex(64);
         let (mut stream, muzzle) = Muzzled::new(near);
         far.write_all(b"heard").await.unwrap();
@@ -102,7 +118,8 @@ mod tests {
         stream.read_exact(&mut heard).await.unwrap();
         assert_eq!(&heard, b"heard");
 
-        muzzle.shut();
+        muzzle.deafen();
+        muzzle.mute();
         far.write_all(b"swallowed").await.unwrap();
         stream.write_all(b"swallowed").await.unwrap();
         stream.flush().await.unwrap();

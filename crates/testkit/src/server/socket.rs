@@ -2,25 +2,29 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{SinkExt as _, Stream, StreamExt as _, stream::SplitSink};
+use futures::{
+    SinkExt as _, StreamExt as _,
+    stream::{SplitSink, SplitStream},
+};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{mpsc, watch},
+    task::JoinHandle,
     time::{Instant, sleep_until},
 };
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Message,
+        self, Message,
         protocol::{CloseFrame, Role, WebSocketConfig},
     },
 };
 
 use super::{
     handshake::Upstream,
-    muzzle::Muzzled,
+    muzzle::{Muzzle, Muzzled},
     stage::{Orders, World},
 };
 use crate::{
@@ -30,6 +34,9 @@ use crate::{
 
 /// How long a client may take to answer a close frame. Browsers take no time at all.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// How long a client that does not read can put off that its connection is cut.
+const CUTTING_TIME: Duration = Duration::from_secs(1);
 
 /// A connection as its task knows it.
 #[derive(Debug)]
@@ -66,22 +73,9 @@ async fn serve(
     let (sink, mut from_client) = socket.split();
     let (to_client, messages) = mpsc::unbounded_channel();
     let mut writing = std::pin::pin!(write(sink, messages));
-    let (to_upstream, mut from_upstream, writing_upstream) = match upstream {
-        None => (None, None, None),
-        Some(upstream) => {
-            let (sink, stream) = upstream.split();
-            let (sender, messages) = mpsc::unbounded_channel();
-            (Some(sender), Some(stream), Some(write(sink, messages)))
-        }
-    };
-    let mut writing_upstream = std::pin::pin!(async {
-        match writing_upstream {
-            Some(writing) => writing.await,
-            None => std::future::pending().await,
-        }
-    });
+    let mut behind = upstream.map(Behind::new);
     let mut closing_ends = None;
-    let (mut is_writing, mut is_writing_upstream) = (true, true);
+    let mut is_writing = true;
 
     world.act(|core, now| core.opened(now, number));
     loop {
@@ -94,35 +88,41 @@ async fn serve(
         tokio::select! {
             order = client.orders.recv() => match order? {
                 Order::Send(frame) => {
-                    let _gone = to_client.send(message(frame));
+                    let _gone = to_client.send(Write::Message(message(frame)));
                 }
                 Order::PassOn(frame) => {
-                    if let Some(upstream) = &to_upstream {
-                        let _gone = upstream.send(message(frame));
+                    if let Some(behind) = &behind {
+                        behind.write(message(frame));
                     }
                 }
                 Order::Close { code, reason } => {
-                    let _gone = to_client.send(Message::Close(close_frame(code, reason)));
+                    let _gone = to_client.send(Write::Message(Message::Close(close_frame(code, reason))));
                     closing_ends = Some(Instant::now() + CLOSING_TIME);
                 }
-                Order::Silence => muzzle.shut(),
-                Order::Cut => return None,
+                Order::Silence => {
+                    muzzle.deafen();
+                    let _gone = to_client.send(Write::Mute(muzzle.clone()));
+                }
+                Order::Cut => {
+                    // What was sent before arrives, if the client reads at all.
+                    drop(to_client);
+                    if is_writing {
+                        let _too_slow = tokio::time::timeout(CUTTING_TIME, writing).await;
+                    }
+                    return None;
+                }
                 Order::Accept | Order::Refuse { .. } => {}
             },
             read = from_client.next() => match read {
                 Some(Ok(Message::Close(frame))) => {
+                    pass_on_rest(&mut client.orders, behind.as_ref());
                     let close = described(frame);
                     // The client waits for the answer to its close frame: reading on sends it.
                     let end = async { while let Some(Ok(_)) = from_client.next().await {} };
                     let end_behind = async {
-                        let Some(upstream) = to_upstream else { return };
-                        let frame = close_frame(close.0, close.1.clone());
-                        let _gone = upstream.send(Message::Close(frame));
-                        drop(upstream);
-                        if is_writing_upstream {
-                            writing_upstream.await;
+                        if let Some(behind) = &mut behind {
+                            behind.close(close_frame(close.0, close.1.clone())).await;
                         }
-                        while let Some(Ok(_)) = next_of(&mut from_upstream).await {}
                     };
                     let both = async { tokio::join!(end, end_behind) };
                     let _too_slow = tokio::time::timeout(CLOSING_TIME, both).await;
@@ -133,9 +133,12 @@ async fn serve(
                         world.act(|core, now| core.frame_from_client(now, number, frame));
                     }
                 }
-                Some(Err(_)) | None => return None,
+                Some(Err(_)) | None => {
+                    pass_on_rest(&mut client.orders, behind.as_ref());
+                    return None;
+                }
             },
-            read = next_of(&mut from_upstream) => match read {
+            read = next_of(&mut behind) => match read {
                 // Read on: that sends the answer to its close frame.
                 Some(Ok(Message::Close(frame))) => {
                     world.act(|core, _| core.closed_behind(number, Some(described(frame))));
@@ -146,35 +149,93 @@ async fn serve(
                     }
                 }
                 Some(Err(_)) | None => {
-                    from_upstream = None;
+                    behind = None;
                     world.act(|core, _| core.closed_behind(number, None));
                 }
             },
             // A socket that takes no more is reported by its reading end.
             () = &mut writing, if is_writing => is_writing = false,
-            () = &mut writing_upstream, if is_writing_upstream => is_writing_upstream = false,
             () = closing => return None,
         }
     }
 }
 
+/// What a writer does, in order.
+#[derive(Debug)]
+enum Write {
+    Message(Message),
+    /// Nothing behind this gets through.
+    Mute(Muzzle),
+}
+
 /// Writes messages, until there will be none or the socket takes no more.
 async fn write<S>(
     mut sink: SplitSink<WebSocketStream<S>, Message>,
-    mut messages: mpsc::UnboundedReceiver<Message>,
+    mut writes: mpsc::UnboundedReceiver<Write>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    while let Some(message) = messages.recv().await {
-        if sink.send(message).await.is_err() {
-            return;
+    while let Some(write) = writes.recv().await {
+        match write {
+            Write::Message(message) => {
+                if sink.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Write::Mute(muzzle) => muzzle.mute(),
         }
     }
 }
 
-async fn next_of<S: Stream + Unpin>(stream: &mut Option<S>) -> Option<S::Item> {
-    match stream {
-        Some(stream) => stream.next().await,
+/// The connection to the gateway behind this one. Its writer outlives it until what a client said
+/// before it left is written.
+#[derive(Debug)]
+struct Behind {
+    /// Taken when nothing more is to be written.
+    writes: Option<mpsc::UnboundedSender<Write>>,
+    reads: SplitStream<Upstream>,
+    writer: JoinHandle<()>,
+}
+
+impl Behind {
+    fn new(upstream: Upstream) -> Self {
+        let (sink, reads) = upstream.split();
+        let (writes, rest) = mpsc::unbounded_channel();
+        Self {
+            writes: Some(writes),
+            reads,
+            writer: tokio::spawn(write(sink, rest)),
+        }
+    }
+
+    fn write(&self, message: Message) {
+        if let Some(writes) = &self.writes {
+            // A socket that takes no more is reported by its reading end.
+            let _gone = writes.send(Write::Message(message));
+        }
+    }
+
+    /// Closes with this frame, and waits for the answer.
+    async fn close(&mut self, frame: Option<CloseFrame>) {
+        self.write(Message::Close(frame));
+        self.writes = None;
+        let _ended = (&mut self.writer).await;
+        while let Some(Ok(_)) = self.reads.next().await {}
+    }
+}
+
+/// The client has ended: what it said before is still to be passed on.
+fn pass_on_rest(orders: &mut Orders, behind: Option<&Behind>) {
+    while let (Some(behind), Ok(order)) = (behind, orders.try_recv()) {
+        if let Order::PassOn(frame) = order {
+            behind.write(message(frame));
+        }
+    }
+}
+
+async fn next_of(behind: &mut Option<Behind>) -> Option<Result<Message, tungstenite::Error>> {
+    match behind {
+        Some(behind) => behind.reads.next().await,
         None => std::future::pending().await,
     }
 }

@@ -127,3 +127,17 @@ async fn silence_before_the_gateway_is_not_noticed_behind_it() {
     assert_eq!(client.end().await.0, ABNORMAL);
     real.until(|seen| seen.open() == 0).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_last_words_of_a_client_that_vanishes_are_passed_on() {
+    let (_behind, real, _before, stage) = pair().await;
+    for round in 1..=20 {
+        let mut client = dial(&stage).await;
+        client.echo("last words").await;
+        drop(client);
+        real.until(|seen| seen.frames_from_clients() == round)
+            .await
+            .unwrap();
+    }
+    real.until(|seen| seen.open() == 0).await.unwrap();
+}
