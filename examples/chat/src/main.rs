@@ -18,28 +18,30 @@ fn Chat() -> Html {
     let status = use_status();
     let said = use_inbox::<Said>(200);
     let problem = use_state(String::new);
-    let (name, text) = (use_node_ref(), use_node_ref());
+    let inputs = [use_node_ref(), use_node_ref()];
     let onsubmit = {
-        let (name, text, problem) = (name.clone(), text.clone(), problem.clone());
+        let (inputs, problem) = (inputs.clone(), problem.clone());
         move |event: SubmitEvent| {
             event.prevent_default();
-            let value = |node: &NodeRef| Some(node.cast::<HtmlInputElement>()?.value());
+            let it = inputs.each_ref().map(NodeRef::cast::<HtmlInputElement>);
+            let [Some(name), Some(text)] = it else { return };
             // The gateway's route `echomessage` sends `data` to everybody who is connected.
-            let data = json!({"name": value(&name), "text": value(&text)}).to_string();
-            problem.set(
-                match connection.send(&json!({"action": "echomessage", "data": data})) {
-                    SendOutcome::Rejected(why) => why.to_string(),
-                    SendOutcome::Sent | SendOutcome::Queued(_) => String::new(),
-                },
-            );
+            let data = json!({"name": name.value(), "text": text.value()}).to_string();
+            let outcome = connection.send(&json!({"action": "echomessage", "data": data}));
+            if let SendOutcome::Rejected(why) = outcome {
+                problem.set(why.to_string());
+            } else {
+                problem.set(String::new());
+                text.set_value("");
+            }
         }
     };
     html! {
         <form {onsubmit}>
             <p role="status">{ status.as_str() }</p>
             <ol>{ for said.iter().map(|it| html! { <li><b>{ &it.name }</b>{ ": " }{ &it.text }</li> }) }</ol>
-            <input ref={name} aria-label="Name" value="Anna" required=true />
-            <input ref={text} aria-label="Message" required=true />
+            <input ref={&inputs[0]} placeholder="Name" required=true />
+            <input ref={&inputs[1]} placeholder="Message" required=true />
             <button>{ "Send" }</button>
             <p role="alert">{ (*problem).clone() }</p>
         </form>
