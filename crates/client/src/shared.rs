@@ -1,6 +1,6 @@
 //! One connection that many use, for as long as any of them does.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, LazyCell, RefCell};
 use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -39,21 +39,39 @@ pub struct Shared {
 impl Shared {
     /// Dials nothing yet. The grace time is 3 s.
     pub fn new(options: Options) -> Self {
-        Self::over(options, Leases::default())
+        Self::over(|| Client::connect(options, |_| {}), Leases::default())
     }
 
     /// As [`Shared::new`], with another grace time. With zero, a lease that is taken in the same
     /// task in which the last one was dropped still finds the same socket.
     pub fn with_grace(options: Options, grace: Duration) -> Self {
-        Self::over(options, Leases::new(grace))
+        Self::with_client(grace, || Client::connect(options, |_| {}))
     }
 
-    fn over(options: Options, leases: Leases) -> Self {
+    /// As [`Shared::with_grace`], with a client of another making: the first lease calls `make`, which
+    /// must not take a lease itself.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use babelwire_client::{Client, Options, Shared, TabsOptions};
+    ///
+    /// // One socket for all tabs, and for all that lease it in each of them.
+    /// let shared = Shared::with_client(Duration::from_secs(3), || {
+    ///     Client::connect_shared(Options::new("live"), TabsOptions::new("news"), |_| {})
+    /// });
+    /// # drop(shared);
+    /// ```
+    pub fn with_client(grace: Duration, make: impl FnOnce() -> Client + 'static) -> Self {
+        Self::over(make, Leases::new(grace))
+    }
+
+    fn over(make: impl FnOnce() -> Client + 'static, leases: Leases) -> Self {
         Self {
             inner: Rc::new(Inner {
-                options,
+                client: LazyCell::new(Box::new(make)),
+                is_made: Cell::new(false),
                 leases: RefCell::new(leases),
-                client: OnceCell::new(),
                 alarm: Alarm::default(),
             }),
         }
@@ -72,7 +90,7 @@ impl Shared {
     /// The client, if there ever was a lease. Whether it is connected is for the leases to say:
     /// holding it is no reason to keep the socket.
     pub fn client(&self) -> Option<&Client> {
-        self.inner.client.get()
+        self.inner.client()
     }
 }
 
@@ -105,7 +123,7 @@ impl Lease {
     fn new(inner: &Rc<Inner>) -> Self {
         inner.input(Leases::acquire);
         Self {
-            client: inner.client().clone(),
+            client: Client::clone(&inner.client),
             inner: Rc::clone(inner),
         }
     }
@@ -139,16 +157,17 @@ impl Drop for Lease {
 }
 
 struct Inner {
-    options: Options,
+    /// Made with the first lease.
+    client: LazyCell<Client, Box<dyn FnOnce() -> Client>>,
+    is_made: Cell<bool>,
     leases: RefCell<Leases>,
-    client: OnceCell<Client>,
     alarm: Alarm,
 }
 
 impl Inner {
-    fn client(&self) -> &Client {
-        self.client
-            .get_or_init(|| Client::connect(self.options.clone(), |_| {}))
+    /// The client, if there ever was a lease.
+    fn client(&self) -> Option<&Client> {
+        self.is_made.get().then(|| &*self.client)
     }
 
     /// Tells the machine something, then does what it says. Whoever hears of it may lease and
@@ -164,18 +183,15 @@ impl Inner {
             let output = self.leases.borrow_mut().poll_output();
             match output {
                 None => break,
-                // The client is made with the first lease and dials by itself.
-                Some(LeaseOutput::Connect) => match self.client.get() {
-                    Some(client) => client.retry_now(),
-                    None => {
-                        self.client();
-                    }
-                },
-                Some(LeaseOutput::Disconnect) => {
-                    if let Some(client) = self.client.get() {
-                        client.close();
+                // A client that is made dials by itself.
+                Some(LeaseOutput::Connect) => {
+                    if self.is_made.replace(true) {
+                        self.client.retry_now();
+                    } else {
+                        LazyCell::force(&self.client);
                     }
                 }
+                Some(LeaseOutput::Disconnect) => self.client.close(),
             }
         }
         let deadline = self.leases.borrow().poll_timeout();

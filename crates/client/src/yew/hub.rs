@@ -3,14 +3,12 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
 
 use babelwire_client_core::Event;
 use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 
-use crate::connection::Options;
 use crate::ears::{Ears, Listener};
 use crate::shared::{Lease, Shared};
 
@@ -53,12 +51,9 @@ struct Inner {
 }
 
 impl Hub {
-    pub(crate) fn new(options: Options, grace: Option<Duration>) -> Self {
+    pub(crate) fn new(shared: Shared) -> Self {
         Self(Rc::new(Inner {
-            shared: match grace {
-                Some(grace) => Shared::with_grace(options, grace),
-                None => Shared::new(options),
-            },
+            shared,
             listener: RefCell::default(),
             ears: Rc::new(Ears::new(|_| {})),
             queue: RefCell::default(),
@@ -110,11 +105,15 @@ impl Hub {
         }
     }
 
-    /// The provider is gone, or goes elsewhere: so does the connection, whoever holds on to it.
-    pub(crate) fn shut(&self) {
+    /// Nobody hears anything any more.
+    pub(crate) fn detach(&self) {
         drop(self.0.listener.take());
         self.0.ears.close();
         self.0.stop_waiting();
+    }
+
+    /// Closes the connection, whoever holds on to it.
+    pub(crate) fn close(&self) {
         if let Some(client) = self.0.shared.client() {
             client.close();
         }

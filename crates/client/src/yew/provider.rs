@@ -9,8 +9,10 @@ use ::yew::prelude::*;
 
 use super::hub::Hub;
 use crate::connection::Options;
+use crate::shared::Shared;
 
-/// What a [`ConnectionProvider`] connects to: made from a URL, or from [`Options`] in an `Rc`.
+/// What a [`ConnectionProvider`] connects to: made from a URL, from [`Options`] in an `Rc`, or from a
+/// [`Shared`] connection.
 ///
 /// URLs are compared as texts. Options are compared as pointers, since a function that gives out
 /// tokens is equal to itself alone: keep them with `use_memo`, whose result is such an `Rc`.
@@ -21,13 +23,20 @@ pub struct Target(To);
 enum To {
     Url(AttrValue),
     Options(Rc<Options>),
+    Shared(Shared),
 }
 
 impl Target {
-    fn options(&self) -> Options {
-        match &self.0 {
+    /// A connection for this provider, or the one that it was given.
+    fn shared(&self, grace: Option<Duration>) -> Shared {
+        let options = match &self.0 {
             To::Url(url) => Options::new(url.as_str()),
             To::Options(options) => Options::clone(options),
+            To::Shared(shared) => return shared.clone(),
+        };
+        match grace {
+            Some(grace) => Shared::with_grace(options, grace),
+            None => Shared::new(options),
         }
     }
 }
@@ -37,6 +46,7 @@ impl PartialEq for Target {
         match (&self.0, &other.0) {
             (To::Url(one), To::Url(other)) => one == other,
             (To::Options(one), To::Options(other)) => Rc::ptr_eq(one, other),
+            (To::Shared(one), To::Shared(other)) => one == other,
             _ => false,
         }
     }
@@ -47,6 +57,7 @@ impl fmt::Debug for Target {
         match &self.0 {
             To::Url(url) => f.debug_tuple("Target").field(url).finish(),
             To::Options(options) => f.debug_tuple("Target").field(options).finish(),
+            To::Shared(shared) => f.debug_tuple("Target").field(shared).finish(),
         }
     }
 }
@@ -75,15 +86,24 @@ impl IntoPropValue<Target> for Rc<Options> {
     }
 }
 
+impl IntoPropValue<Target> for Shared {
+    fn into_prop_value(self) -> Target {
+        Target(To::Shared(self))
+    }
+}
+
 /// The properties of [`ConnectionProvider`].
 #[derive(Debug, Clone, PartialEq, Properties)]
 pub struct ConnectionProviderProps {
     /// What to connect to: a URL, which is resolved against the page's own address, or `Options`
     /// that are kept in an `Rc`. When it changes, the old connection is closed and the new one
     /// dialled.
+    ///
+    /// Or a [`Shared`] connection, which others may use as well: outside of Yew, or in all tabs at
+    /// once. The provider gives that one back, and leaves it to close by itself.
     pub to: Target,
     /// How long the connection is kept when the last component that uses it is gone. By default
-    /// 3 s.
+    /// 3 s. A [`Shared`] connection has a grace time of its own.
     #[prop_or_default]
     pub grace: Option<Duration>,
     /// The components that may use the connection.
@@ -126,20 +146,29 @@ pub struct ConnectionProviderProps {
 #[component]
 pub fn ConnectionProvider(props: &ConnectionProviderProps) -> Html {
     let owner = use_memo((props.to.clone(), props.grace), |(to, grace)| {
-        Owner(Hub::new(to.options(), *grace))
+        let hub = Hub::new(to.shared(*grace));
+        let is_own = !matches!(to.0, To::Shared(_));
+        Owner { hub, is_own }
     });
     html! {
-        <ContextProvider<Hub> context={owner.0.clone()}>
+        <ContextProvider<Hub> context={owner.hub.clone()}>
             { props.children.clone() }
         </ContextProvider<Hub>>
     }
 }
 
 /// The provider's hold on its connection.
-struct Owner(Hub);
+struct Owner {
+    hub: Hub,
+    /// Whether the connection is the provider's own.
+    is_own: bool,
+}
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.shut();
+        self.hub.detach();
+        if self.is_own {
+            self.hub.close();
+        }
     }
 }

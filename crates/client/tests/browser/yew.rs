@@ -6,7 +6,7 @@ use babelwire_client::yew::{
     ConnectionProvider, UseConnectionHandle, use_action, use_connection, use_events, use_inbox,
     use_messages, use_status,
 };
-use babelwire_client::{Event, Incoming, Options, Payload, SendOutcome, State};
+use babelwire_client::{Client, Event, Incoming, Options, Payload, SendOutcome, Shared, State};
 use babelwire_wire::Action;
 use serde::Deserialize;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -66,6 +66,7 @@ impl PartialEq for World {
 #[derive(Clone, Default)]
 struct View {
     to: Option<Rc<Options>>,
+    shared: Option<Shared>,
     url: String,
     grace: Option<Duration>,
     components: Vec<(u32, Show)>,
@@ -145,6 +146,11 @@ fn Page(props: &In) -> Html {
         html! { <div key={*key}>{ component(&props.world) }</div> }
     });
     let grace = view.grace.unwrap_or(Duration::from_millis(100));
+    if let Some(shared) = view.shared {
+        return html! {
+            <ConnectionProvider to={shared}>{ for children }</ConnectionProvider>
+        };
+    }
     match view.to {
         Some(options) => html! {
             <ConnectionProvider to={options} {grace}>{ for children }</ConnectionProvider>
@@ -366,6 +372,32 @@ async fn another_url_is_dialled_exactly_once_and_the_old_connection_closes() {
     let new = world.connection().client().expect("a client").clone();
     app.destroy();
     until("it closes", || new.state() == State::Closed).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_connection_that_others_use_as_well_outlives_the_provider() {
+    let fake = Fake::new("yew-given").await;
+    let shared = Shared::with_grace(eager(&fake.url()), Duration::ZERO);
+    let world = World::default();
+    world.view.borrow_mut().shared = Some(shared.clone());
+    let app = world.mount();
+    settle().await;
+    assert!(shared.client().is_none(), "nobody uses it yet");
+    world.show(&[(1, holder), (2, counter)]).await;
+    world.open().await;
+    let lease = shared.lease();
+    assert_eq!(world.connection().client(), Some(&*lease));
+    drop(world.connection.take());
+    app.destroy();
+    until("the components are gone", || shared.users() == 1).await;
+    settle().await;
+    assert!(lease.state().is_open());
+    assert_eq!(fake.count("dials").await, 1);
+    drop(lease);
+    until("it closes", || {
+        shared.client().map(Client::state) == Some(State::Closed)
+    })
+    .await;
 }
 
 #[component]
