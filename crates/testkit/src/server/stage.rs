@@ -17,7 +17,7 @@ use crate::{
     Frame, Reply, Seen,
     gateway::{Backend, FakeCore, Order},
     rules::{Request, Rule, RuleError, RuleId, check_close},
-    seen::DialState,
+    seen::{Dial, DialState},
 };
 
 /// How long [`Stage::until`] waits: long enough for a machine under load, short enough to find
@@ -257,6 +257,16 @@ impl Stage {
                 .into_iter()
                 .filter(|number| act(core, *number))
                 .count()
+        })
+    }
+
+    /// The connections that are not over, dials under way included.
+    pub fn connections(&self) -> Vec<Dial> {
+        self.world.look(|core| {
+            core.in_state(&DialState::PRESENT)
+                .into_iter()
+                .filter_map(|number| core.seen().connection(number).cloned())
+                .collect()
         })
     }
 

@@ -1,5 +1,7 @@
 //! A real WebSocket client.
 
+use std::time::Duration;
+
 use babelwire_testkit::Stage;
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
@@ -21,9 +23,16 @@ pub(crate) struct Client {
     pub(crate) protocol: Option<String>,
 }
 
+/// What takes longer will not happen: a machine under load is slow, not this slow.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), what)
+        .await
+        .expect("this did not happen within 30 s")
+}
+
 /// Dials, and says how it was refused: with its status, or 0 for an end without an answer.
 pub(crate) async fn try_dial(request: impl IntoClientRequest + Unpin) -> Result<Client, u16> {
-    match connect_async(request).await {
+    match soon(connect_async(request)).await {
         Ok((socket, response)) => Ok(Client {
             socket,
             protocol: response
@@ -57,7 +66,7 @@ impl Client {
 
     /// The next text frame.
     pub(crate) async fn text(&mut self) -> String {
-        match self.socket.next().await {
+        match soon(self.socket.next()).await {
             Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
             other => panic!("no text frame but {other:?}"),
         }
@@ -75,7 +84,7 @@ impl Client {
     pub(crate) async fn rest(&mut self) -> (Vec<String>, u16, String) {
         let mut texts = Vec::new();
         let (mut code, mut reason) = (ABNORMAL, String::new());
-        while let Some(Ok(message)) = self.socket.next().await {
+        while let Some(Ok(message)) = soon(self.socket.next()).await {
             match message {
                 Message::Text(text) => texts.push(text.as_str().to_owned()),
                 Message::Close(None) => code = 1005,
@@ -102,6 +111,6 @@ impl Client {
             reason: reason.to_owned().into(),
         };
         self.socket.close(Some(frame)).await.unwrap();
-        while let Some(Ok(_)) = self.socket.next().await {}
+        while let Some(Ok(_)) = soon(self.socket.next()).await {}
     }
 }

@@ -1,6 +1,7 @@
 //! The fake gateway, over real sockets and on virtual time.
 
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     reason = "in a test, a panic is how to say that something is wrong"
 )]

@@ -17,6 +17,8 @@ async fn all_are_told_closed_or_cut() {
     assert_eq!(stage.broadcast("news"), 2);
     assert_eq!(one.text().await, "news");
     assert_eq!(two.text().await, "news");
+    let numbers: Vec<u64> = stage.connections().iter().map(|dial| dial.number).collect();
+    assert_eq!(numbers, [1, 2]);
     stage.send_to(2, "for the second");
     assert_eq!(two.text().await, "for the second");
 
@@ -29,6 +31,15 @@ async fn all_are_told_closed_or_cut() {
     assert_eq!(three.end().await.0, ABNORMAL);
     stage.until(|seen| seen.open() == 0).await.unwrap();
     assert_eq!(stage.broadcast("to nobody"), 0);
+    stage
+        .until(|seen| {
+            seen.dials()
+                .iter()
+                .all(|dial| dial.state == DialState::Ended)
+        })
+        .await
+        .unwrap();
+    assert!(stage.connections().is_empty());
 }
 
 #[tokio::test]

@@ -216,3 +216,20 @@ fn a_dial_is_known_by_its_query() {
     assert!(!world.state(old).is_open());
     assert!(matches!(world.state(new), State::Open { .. }));
 }
+
+#[test]
+fn a_frame_that_limits_the_age_of_its_connection_arrives_itself() {
+    let (mut world, page) = connected(
+        Match::to_client().text("token expires soon"),
+        Action::LimitAge(60 * SECOND),
+    );
+    world.broadcast("token expires soon");
+    world.run(59 * SECOND);
+    assert_eq!(world.frames(page), ["token expires soon"]);
+    assert!(world.state(page).is_open());
+    world.run_until(2 * SECOND, |world| !world.state(page).is_open());
+    assert_eq!(
+        first_close(&world, page),
+        Some((1001, "Going away".to_owned(), true))
+    );
+}

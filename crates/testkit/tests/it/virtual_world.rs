@@ -6,7 +6,7 @@ use babelwire_client_core::{
     Cause, Config, Connection, DialFailure, Event, Heartbeat, Rollover, SendOutcome,
 };
 use babelwire_testkit::{
-    Dice, End, LATENCY, Reply, World,
+    Dial, DialState, Dice, End, LATENCY, Reply, World,
     rules::{Action, Match, Rule},
 };
 
@@ -270,4 +270,66 @@ fn a_backend_of_the_tests_own_answers_and_rules_apply_to_its_answers() {
     };
     assert_eq!(world.seen().dials()[0].end, Some(by_gateway));
     assert_eq!(world.seen().dials()[1].end, Some(End::Cut));
+}
+
+#[test]
+fn whatever_rules_did_all_are_connected_again_once_the_rules_are_gone() {
+    for seed in 0..200 {
+        let mut dice = Dice::new(seed);
+        let mut pick = |below: u64| dice.bits() % below;
+        let mut world = World::with_seed(seed);
+        let clients: Vec<_> = (0..5)
+            .map(|_| world.add_client(Config::default()))
+            .collect();
+        for _ in 0..10 {
+            let on = match pick(3) {
+                0 => Match::dial(),
+                1 => Match::from_client(),
+                _ => Match::to_client(),
+            };
+            let then = match pick(10) {
+                0 => Action::Refuse(503),
+                1 => Action::Close(1001, String::new()),
+                2 => Action::Cut,
+                3 => Action::Delay(Duration::from_millis(pick(20_000))),
+                4 => Action::Drop,
+                5 => Action::GoSilent,
+                6 => Action::Answer("no JSON".into()),
+                7 => Action::LimitAge(Duration::from_millis(pick(60_000))),
+                8 => Action::Double,
+                _ => Action::Reorder,
+            };
+            // Some make no sense, and are refused.
+            let _ = world.add_rule(Rule::new(on.every(1 + pick(3)), then).times(pick(50)));
+        }
+        for client in &clients {
+            world.connect(*client);
+        }
+        for _ in 0..50 {
+            let client = clients[usize::try_from(pick(5)).unwrap()];
+            match pick(9) {
+                0 => world.goes_offline(client),
+                1 => world.comes_online(client),
+                2 => world.freezes(client),
+                3 => world.thaws(client),
+                4 => drop(world.send(client, r#"{"action":"echomessage","data":"x"}"#)),
+                5 => drop(world.go_silent()),
+                6 => drop(world.broadcast("y")),
+                7 => drop(world.cut_all()),
+                _ => world.wakes(client),
+            }
+            world.run(Duration::from_millis(pick(30_000)));
+            let seen = world.seen();
+            let is_open = |dial: &&Dial| matches!(dial.state, DialState::Open | DialState::Silent);
+            assert_eq!(seen.open(), seen.dials().iter().filter(is_open).count());
+        }
+        world.clear_rules();
+        for client in &clients {
+            world.thaws(*client);
+            world.comes_online(*client);
+        }
+        world.run_until(Duration::from_secs(600), |world| {
+            clients.iter().all(|client| world.state(*client).is_open())
+        });
+    }
 }
