@@ -1,6 +1,5 @@
 //! Frames that wait for a socket that takes them.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
@@ -199,11 +198,12 @@ pub(crate) struct Waiting {
     expires: Instant,
 }
 
-/// The queue of frames that wait for a socket that takes them.
+/// The queue of frames that wait for a socket that takes them. It is short, so it need not be a
+/// ring, which is a lot of code for a page.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     limits: OutboxLimits,
-    queue: VecDeque<Waiting>,
+    queue: Vec<Waiting>,
     bytes: usize,
     last: Ticket,
 }
@@ -237,7 +237,7 @@ impl Outbox {
         }
         self.bytes = bytes;
         self.last = Ticket(self.last.0 + 1);
-        self.queue.push_back(Waiting {
+        self.queue.push(Waiting {
             ticket: self.last,
             payload,
             expires: now + self.limits.max_age,
@@ -247,9 +247,23 @@ impl Outbox {
 
     /// Takes the oldest.
     pub(crate) fn pop(&mut self) -> Option<Waiting> {
-        let waiting = self.queue.pop_front()?;
+        self.remove(self.queue.first()?.ticket)
+    }
+
+    /// Takes the one with that ticket.
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<Waiting> {
+        let at = self
+            .queue
+            .iter()
+            .position(|waiting| waiting.ticket == ticket)?;
+        let waiting = self.queue.remove(at);
         self.bytes -= waiting.payload.bytes();
         Some(waiting)
+    }
+
+    /// The oldest of those that came after the one with that ticket.
+    pub(crate) fn first_after(&self, ticket: Ticket) -> Option<&Waiting> {
+        self.queue.iter().find(|waiting| waiting.ticket > ticket)
     }
 
     /// Takes the oldest if its time is over.
@@ -262,7 +276,7 @@ impl Outbox {
 
     /// When the time of the oldest is over: frames expire in the order in which they came.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
-        self.queue.front().map(|waiting| waiting.expires)
+        self.queue.first().map(|waiting| waiting.expires)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,10 +1,12 @@
 //! One connection for all tabs of a browser.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::event::{Cause, Continuity, Event, Generation, State};
-use crate::outbox::{Discard, OutboxLimits, Payload, Rejection, SendOutcome, Ticket};
+use crate::close::Closed;
+use crate::event::{Cause, Continuity, DialFailure, Event, Generation, State};
+use crate::outbox::{
+    Discard, Outbox, OutboxLimits, Payload, Rejection, SendOutcome, Ticket, Waiting,
+};
 use crate::time::{Backoff, Instant, Jitter, Timers};
 
 /// How often a follower that is looked at asks the leader for a sign of life.
@@ -72,6 +74,8 @@ pub struct Subscription {
 }
 
 /// What one tab posts to the others.
+///
+/// It is flat, as it crosses from one tab to another: numbers, and a frame or two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TabMessage {
     /// Who posts it.
@@ -82,29 +86,65 @@ pub struct TabMessage {
     pub to: Option<TabId>,
     /// What it says.
     pub news: TabNews,
+    /// What belongs to that; see [`TabNews`].
+    pub details: Details,
+    /// A frame that is to be sent or that arrived, the key of a subscription, or words.
+    pub payload: Option<Payload>,
+    /// What a frame that is to be sent begins.
+    pub begins: Option<Subscription>,
+}
+
+/// The numbers that belong to a message between tabs.
+pub type Details = [u64; 5];
+
+impl TabMessage {
+    /// How many numbers [`TabMessage::numbers`] gives.
+    pub const NUMBERS: usize = 10;
+
+    /// All that is not a frame, for a driver that carries the message to other tabs.
+    pub fn numbers(&self) -> [u64; Self::NUMBERS] {
+        let [one, two, three, four, five] = self.details;
+        let (from, leader) = (self.from.0, self.term.leader.0);
+        // No tab is called 0.
+        let to = self.to.unwrap_or_default().0;
+        let (term, news) = (self.term.number, self.news as u64);
+        [from, term, leader, to, news, one, two, three, four, five]
+    }
+
+    /// The message of these numbers, unless they are those of none.
+    pub fn from_numbers(
+        numbers: [u64; Self::NUMBERS],
+        payload: Option<Payload>,
+        begins: Option<Subscription>,
+    ) -> Option<Self> {
+        let [from, number, leader, to, news, details @ ..] = numbers;
+        Some(Self {
+            from: TabId(from),
+            term: Term {
+                number,
+                leader: TabId(leader),
+            },
+            to: Some(TabId(to)).filter(|to| *to != TabId::default()),
+            news: *TabNews::ALL.get(usize::try_from(news).ok()?)?,
+            details,
+            payload,
+            begins,
+        })
+    }
 }
 
 /// What a message between tabs says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TabNews {
     /// A follower is there, and asks how things stand.
     Hello,
     /// A follower that somebody looks at asks for a sign of life.
     AreYouThere,
-    /// A follower asks for a frame to be sent.
-    Submit {
-        /// The follower's ticket.
-        ticket: Ticket,
-        /// What it carries.
-        payload: Payload,
-        /// What it begins, if anything.
-        begins: Option<Subscription>,
-    },
-    /// A follower does not want the subscription any more.
-    Leave {
-        /// What it is to.
-        key: String,
-    },
+    /// A follower asks for a frame to be sent: the number of its ticket, the frame, and what it
+    /// begins.
+    Submit,
+    /// A follower does not want the subscription to this key any more.
+    Leave,
     /// Somebody at a follower asks for a dial now.
     RetryNow,
     /// A follower goes.
@@ -113,56 +153,39 @@ pub enum TabNews {
     Leading,
     /// The leader gives a sign of life.
     Here,
-    /// Where the connection stands.
-    State {
-        /// The state, in the leader's generations. A moment in it is counted from the posting of
-        /// the message, since each tab has a clock of its own.
-        state: State,
-        /// Why it was entered.
-        cause: Cause,
-    },
-    /// A socket is open.
-    Opened {
-        /// The socket.
-        generation: Generation,
-        /// Whether it took over from another without a gap.
-        kept: bool,
-    },
-    /// A frame arrived.
-    Frame {
-        /// The socket that it came over.
-        generation: Generation,
-        /// What it carries.
-        payload: Payload,
-    },
-    /// The follower's frame went out.
-    Sent {
-        /// The socket that it went over.
-        generation: Generation,
-        /// The follower's ticket.
-        ticket: Ticket,
-    },
-    /// The follower's frame will never be sent.
-    Discarded {
-        /// The follower's ticket.
-        ticket: Ticket,
-        /// Why.
-        why: Discard,
-    },
+    /// Where the connection stands: four numbers of the state, in the leader's generations and
+    /// counted from now, since each tab has a clock of its own; the number of the cause, and its
+    /// words.
+    State,
+    /// A socket is open: its generation, and 1 if it took over from another without a gap.
+    Opened,
+    /// A frame arrived: the generation of its socket, and the frame.
+    Frame,
+    /// The follower's frame went out: its ticket, and the generation of the socket.
+    Sent,
+    /// The follower's frame will never be sent: its ticket, and 1 if it waited for too long.
+    Discarded,
 }
 
 impl TabNews {
-    const fn is_of_leader(&self) -> bool {
-        matches!(
-            self,
-            Self::Leading
-                | Self::Here
-                | Self::State { .. }
-                | Self::Opened { .. }
-                | Self::Frame { .. }
-                | Self::Sent { .. }
-                | Self::Discarded { .. }
-        )
+    const ALL: [Self; 13] = [
+        Self::Hello,
+        Self::AreYouThere,
+        Self::Submit,
+        Self::Leave,
+        Self::RetryNow,
+        Self::Bye,
+        Self::Leading,
+        Self::Here,
+        Self::State,
+        Self::Opened,
+        Self::Frame,
+        Self::Sent,
+        Self::Discarded,
+    ];
+
+    fn is_of_leader(self) -> bool {
+        self >= Self::Leading
     }
 }
 
@@ -246,34 +269,21 @@ impl From<Timer> for usize {
     }
 }
 
-/// A frame of this tab that is not known to be sent.
-#[derive(Debug)]
-struct Entry {
-    ticket: Ticket,
-    payload: Payload,
-    begins: Option<Subscription>,
-    expires: Instant,
-    /// Whether the present leader has it.
-    given: bool,
-    /// Whether the subscription that it begins was left since.
-    left: bool,
-}
-
-/// Whose frame it is; `None` if the leader sends it of its own accord.
-type Owner = Option<(TabId, Ticket)>;
+/// Whose frame it is. What the leader sends of its own accord has a ticket that nobody has.
+type Owner = (TabId, Ticket);
 
 /// What only a leader knows.
 #[derive(Debug, Default)]
 struct Leadership {
     followers: Vec<TabId>,
     /// Who is subscribed to what, over the present socket.
-    subscriptions: Vec<(TabId, Ticket, Subscription)>,
+    subscriptions: Vec<(Owner, Subscription)>,
     /// Frames that the connection has not got yet.
-    backlog: VecDeque<(Owner, Payload)>,
+    backlog: Vec<(Owner, Payload)>,
     /// Whether the first of the backlog is with the driver.
     handing: bool,
     /// Frames that wait in the connection.
-    queued: Vec<(Ticket, Owner)>,
+    queued: Vec<(Owner, Ticket)>,
     /// The connection's state, and why it was entered.
     state: Option<(State, Cause)>,
 }
@@ -299,7 +309,6 @@ struct Leadership {
 #[derive(Debug)]
 pub struct Tabs {
     me: TabId,
-    limits: OutboxLimits,
     role: Role,
     visible: bool,
     /// The latest term heard of.
@@ -316,12 +325,15 @@ pub struct Tabs {
     opened: Option<(Term, Generation)>,
     /// Whether the next dial is on account of a leader that is gone.
     succeeds: bool,
-    outbox: VecDeque<Entry>,
-    outbox_bytes: usize,
-    tickets: u64,
+    /// Frames of this tab that are not known to be sent.
+    outbox: Outbox,
+    /// The last of them that the present leader has.
+    given: Ticket,
+    /// What some of them begin; nothing, if it was left since.
+    begins: Vec<(Ticket, Option<Subscription>)>,
     leadership: Leadership,
     timers: Timers<{ Timer::COUNT }>,
-    outputs: VecDeque<TabsOutput>,
+    outputs: Vec<TabsOutput>,
 }
 
 impl Tabs {
@@ -330,7 +342,6 @@ impl Tabs {
     pub fn new(me: TabId, limits: OutboxLimits) -> Self {
         Self {
             me,
-            limits,
             role: Role::Closed,
             visible: true,
             term: Term::default(),
@@ -341,12 +352,12 @@ impl Tabs {
             offset: None,
             opened: None,
             succeeds: false,
-            outbox: VecDeque::new(),
-            outbox_bytes: 0,
-            tickets: 0,
+            outbox: Outbox::new(limits),
+            given: Ticket::default(),
+            begins: Vec::new(),
             leadership: Leadership::default(),
             timers: Timers::new(),
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
         }
     }
 
@@ -371,8 +382,8 @@ impl Tabs {
         match self.role {
             Role::Closed => self.join_others(now, Cause::Requested, jitter),
             Role::Suspended => {}
-            Role::Following => self.post(None, TabNews::RetryNow),
-            Role::Leading | Role::Alone => self.outputs.push_back(TabsOutput::Retry),
+            Role::Following => self.say(TabNews::RetryNow),
+            Role::Leading | Role::Alone => self.outputs.push(TabsOutput::Retry),
         }
     }
 
@@ -384,7 +395,7 @@ impl Tabs {
             self.timers.stop_all();
             self.begin_term(self.term);
             self.enter(self.dialling(), Cause::Requested);
-            self.outputs.push_back(TabsOutput::Start);
+            self.outputs.push(TabsOutput::Start);
         }
     }
 
@@ -415,18 +426,17 @@ impl Tabs {
 
     /// Leaves a subscription. If its beginning is not sent yet, it will not be.
     pub fn leave(&mut self, key: &str) {
-        for entry in &mut self.outbox {
-            entry.left |= entry
-                .begins
-                .as_ref()
-                .is_some_and(|begins| begins.key == key);
+        for (_, begins) in &mut self.begins {
+            if begins.as_ref().is_some_and(|begins| begins.key == key) {
+                *begins = None;
+            }
         }
         self.discard_left();
         if self.is_leading() {
             self.end_subscription(self.me, key);
         } else if self.role == Role::Following {
-            let key = key.to_owned();
-            self.post(None, TabNews::Leave { key });
+            let key = Payload::Text(key.to_owned());
+            self.post(None, TabNews::Leave, Details::default(), Some(key), None);
         }
     }
 
@@ -444,8 +454,8 @@ impl Tabs {
         };
         let leader = self.me;
         self.begin_term(Term { number, leader });
-        self.post(None, TabNews::Leading);
-        self.outputs.push_back(TabsOutput::Start);
+        self.say(TabNews::Leading);
+        self.outputs.push(TabsOutput::Start);
     }
 
     /// Another tab took the lock, or the browser cancelled the request.
@@ -456,7 +466,7 @@ impl Tabs {
         match self.role {
             Role::Leading => {
                 self.step_down(now);
-                self.post(None, TabNews::Hello);
+                self.say(TabNews::Hello);
             }
             Role::Following => self.request_lock(false),
             Role::Closed | Role::Suspended | Role::Alone => {}
@@ -465,36 +475,30 @@ impl Tabs {
 
     /// A message from another tab.
     pub fn handle_message(&mut self, now: Instant, message: TabMessage) {
-        let TabMessage {
-            from,
-            term,
-            to,
-            news,
-        } = message;
-        if !matches!(self.role, Role::Following | Role::Leading) || from == self.me {
+        if !matches!(self.role, Role::Following | Role::Leading) || message.from == self.me {
             return;
         }
-        if !news.is_of_leader() {
+        if !message.news.is_of_leader() {
             if self.role == Role::Leading {
-                self.serve(now, from, term, news);
+                self.serve(now, message);
             }
             return;
         }
-        if term < self.term {
+        if message.term < self.term {
             return;
         }
-        if term > self.term {
+        if message.term > self.term {
             if self.role == Role::Leading {
                 self.step_down(now);
             }
-            self.begin_term(term);
-            if to != Some(self.me) {
-                self.post(None, TabNews::Hello);
+            self.begin_term(message.term);
+            if message.to != Some(self.me) {
+                self.say(TabNews::Hello);
             }
         }
-        self.note_life(now, news == TabNews::Here);
-        if to.is_none_or(|to| to == self.me) {
-            self.follow(now, news);
+        self.note_life(now, message.news);
+        if message.to.is_none_or(|to| to == self.me) {
+            self.follow(now, message);
         }
     }
 
@@ -505,17 +509,14 @@ impl Tabs {
         }
         match &mut event {
             Event::Changed { to, cause, .. } => {
-                if *cause == Cause::Requested && std::mem::take(&mut self.succeeds) {
+                if matches!(cause, Cause::Requested) && std::mem::take(&mut self.succeeds) {
                     *cause = Cause::TabTookOver;
                 }
-                let (to, cause) = (*to, cause.clone());
-                self.leadership.state = Some((to, cause.clone()));
-                self.tell_followers(|| TabNews::State {
-                    state: relative(to, now),
-                    cause: cause.clone(),
-                });
-                self.note_state(to, cause);
-                return;
+                self.leadership.state = Some((*to, cause.clone()));
+                if self.has_followers() {
+                    self.describe_to(now, None);
+                }
+                self.note_state(*to, cause.clone());
             }
             Event::Opened {
                 generation,
@@ -523,10 +524,11 @@ impl Tabs {
             } => {
                 let (generation, kept) = (*generation, *continuity == Continuity::Kept);
                 self.forget_subscriptions();
-                self.tell_followers(|| TabNews::Opened { generation, kept });
+                if self.has_followers() {
+                    self.tell_opened(None, generation, kept);
+                }
                 self.note_opened(generation, kept);
                 self.hand_on();
-                return;
             }
             Event::Sent {
                 ticket, generation, ..
@@ -535,7 +537,6 @@ impl Tabs {
                     self.sent(owner, *generation);
                 }
                 self.hand_on();
-                return;
             }
             Event::Discarded { ticket, why, .. } => {
                 // After a close, each tab discards its own.
@@ -545,57 +546,44 @@ impl Tabs {
                     self.discarded(owner, *why);
                 }
                 self.hand_on();
-                return;
             }
-            Event::Frame {
-                generation,
-                payload,
-            } => {
-                let generation = *generation;
-                self.tell_followers(|| TabNews::Frame {
-                    generation,
-                    payload: payload.clone(),
-                });
+            Event::Frame { generation, .. }
+            | Event::Pinged { generation }
+            | Event::Ponged { generation, .. }
+            | Event::Mute { generation }
+            | Event::Standby { generation, .. }
+            | Event::Retired { generation }
+            | Event::SocketError { generation } => {
+                let number = generation.number();
+                *generation = self.own(*generation);
+                if let Event::Frame { payload, .. } = &event
+                    && self.has_followers()
+                {
+                    let payload = Some(payload.clone());
+                    let details = [number, 0, 0, 0, 0];
+                    self.post(None, TabNews::Frame, details, payload, None);
+                }
+                self.tell(event);
             }
-            Event::Pinged { .. }
-            | Event::Ponged { .. }
-            | Event::Mute { .. }
-            | Event::Standby { .. }
-            | Event::Retired { .. }
-            | Event::SocketError { .. } => {}
         }
-        if let Event::Frame { generation, .. }
-        | Event::Pinged { generation }
-        | Event::Ponged { generation, .. }
-        | Event::Mute { generation }
-        | Event::Standby { generation, .. }
-        | Event::Retired { generation }
-        | Event::SocketError { generation } = &mut event
-        {
-            *generation = self.own(*generation);
-        }
-        self.tell(event);
     }
 
     /// What became of the frame of the last [`TabsOutput::Send`].
     pub fn handle_outcome(&mut self, outcome: &SendOutcome) {
-        if !std::mem::take(&mut self.leadership.handing) {
-            return;
-        }
-        if matches!(outcome, SendOutcome::Rejected(Rejection::QueueFull { .. })) {
+        if !std::mem::take(&mut self.leadership.handing)
             // It stays the first of the backlog until the connection has told of one that it sent.
+            || matches!(outcome, SendOutcome::Rejected(Rejection::QueueFull { .. }))
+        {
             return;
         }
-        let Some((owner, _)) = self.leadership.backlog.pop_front() else {
-            return;
-        };
+        let (owner, _) = self.leadership.backlog.remove(0);
         match outcome {
             SendOutcome::Sent => {
                 let state = self.leadership.state.as_ref();
                 let generation = state.and_then(|(state, _)| state.generation());
                 self.sent(owner, generation.unwrap_or_default());
             }
-            SendOutcome::Queued(ticket) => self.leadership.queued.push((*ticket, owner)),
+            SendOutcome::Queued(ticket) => self.leadership.queued.push((owner, *ticket)),
             SendOutcome::Rejected(_) => self.discarded(owner, Discard::Closed),
         }
         self.hand_on();
@@ -605,19 +593,19 @@ impl Tabs {
     pub fn handle_gone(&mut self, tab: TabId) {
         let leadership = &mut self.leadership;
         leadership.followers.retain(|follower| *follower != tab);
-        let first = usize::from(leadership.handing);
+        // The first may be with the driver.
         let mut at = 0;
-        leadership.backlog.retain(|(owner, _)| {
+        leadership.backlog.retain(|((of, _), _)| {
             at += 1;
-            at <= first || owner.is_none_or(|(of, _)| of != tab)
+            at == 1 || *of != tab
         });
-        while let Some((_, _, subscription)) = self
-            .leadership
-            .subscriptions
+        let all = &self.leadership.subscriptions;
+        let keys: Vec<String> = all
             .iter()
-            .find(|(of, ..)| *of == tab)
-        {
-            let key = subscription.key.clone();
+            .filter(|((of, _), _)| *of == tab)
+            .map(|(_, held)| held.key.clone())
+            .collect();
+        for key in keys {
             self.end_subscription(tab, &key);
         }
     }
@@ -651,13 +639,11 @@ impl Tabs {
 
     /// Does what is due. Harmless when nothing is.
     pub fn handle_timeout(&mut self, now: Instant, jitter: Jitter) {
-        while let Some(at) = self.next_to_expire()
-            && self.outbox[at].expires <= now
-        {
-            self.discard_at(at, Discard::Expired);
+        while let Some(expired) = self.outbox.pop_expired(now) {
+            self.discard(expired, Discard::Expired);
         }
         if self.timers.fired(Timer::Watched, now) {
-            self.outputs.push_back(TabsOutput::Watched(false));
+            self.outputs.push(TabsOutput::Watched(false));
         }
         if let Some(deadline) = self.timers.take_due(Timer::Verdict, now) {
             if now - deadline <= LATE {
@@ -672,20 +658,26 @@ impl Tabs {
 
     /// The next thing to do, until there is none.
     pub fn poll_output(&mut self) -> Option<TabsOutput> {
-        self.outputs.pop_front()
+        if self.outputs.is_empty() {
+            return None;
+        }
+        Some(self.outputs.remove(0))
     }
 
     /// When to call [`Tabs::handle_timeout`] next, if at all.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let expiry = self.next_to_expire().map(|at| self.outbox[at].expires);
-        self.timers.next().into_iter().chain(expiry).min()
+        let expiry = self.outbox.next_expiry();
+        match (self.timers.next(), expiry) {
+            (Some(timer), Some(expiry)) => Some(timer.min(expiry)),
+            (timer, expiry) => timer.or(expiry),
+        }
     }
 
     fn join_others(&mut self, now: Instant, cause: Cause, jitter: Jitter) {
         self.role = Role::Following;
-        self.outputs.push_back(TabsOutput::Attach);
+        self.outputs.push(TabsOutput::Attach);
         self.request_lock(false);
-        self.post(None, TabNews::Hello);
+        self.say(TabNews::Hello);
         self.await_answer(now, jitter);
         self.enter(self.dialling(), cause);
     }
@@ -693,12 +685,12 @@ impl Tabs {
     fn leave_others(&mut self) {
         match self.role {
             Role::Leading | Role::Alone => self.stop_leading(),
-            Role::Following => self.post(None, TabNews::Bye),
+            Role::Following => self.say(TabNews::Bye),
             Role::Closed | Role::Suspended => {}
         }
         if self.role != Role::Alone {
-            self.outputs.push_back(TabsOutput::ReleaseLock);
-            self.outputs.push_back(TabsOutput::Detach);
+            self.outputs.push(TabsOutput::ReleaseLock);
+            self.outputs.push(TabsOutput::Detach);
         }
         self.timers.stop_all();
         self.claim.0 += 1;
@@ -720,7 +712,7 @@ impl Tabs {
     fn stop_leading(&mut self) {
         self.leadership = Leadership::default();
         self.timers.stop_all();
-        self.outputs.push_back(TabsOutput::Stop);
+        self.outputs.push(TabsOutput::Stop);
     }
 
     /// Whatever the leader of another term had is to be given again, and its generations are not
@@ -728,9 +720,7 @@ impl Tabs {
     fn begin_term(&mut self, term: Term) {
         self.term = term;
         self.offset = None;
-        for entry in &mut self.outbox {
-            entry.given = false;
-        }
+        self.given = Ticket::default();
         self.discard_left();
     }
 
@@ -738,12 +728,11 @@ impl Tabs {
         self.claim.0 += 1;
         self.steals = steal;
         let claim = self.claim;
-        self.outputs
-            .push_back(TabsOutput::RequestLock { claim, steal });
+        self.outputs.push(TabsOutput::RequestLock { claim, steal });
     }
 
     fn ask(&mut self, now: Instant, jitter: Jitter) {
-        self.post(None, TabNews::AreYouThere);
+        self.say(TabNews::AreYouThere);
         self.await_answer(now, jitter);
     }
 
@@ -761,18 +750,19 @@ impl Tabs {
 
     /// The leader lives: its next examination is due in a while, and no sooner if another tab
     /// asked it just now.
-    fn note_life(&mut self, now: Instant, answered: bool) {
+    fn note_life(&mut self, now: Instant, news: TabNews) {
         if !self.visible {
             return;
         }
         self.timers.stop(Timer::Verdict);
-        if answered || self.timers.deadline(Timer::Ask).is_none() {
+        if news == TabNews::Here || self.timers.deadline(Timer::Ask).is_none() {
             self.timers.set(Timer::Ask, now + ASK_EVERY);
         }
     }
 
     /// Does what a follower asks for.
-    fn serve(&mut self, now: Instant, from: TabId, term: Term, news: TabNews) {
+    fn serve(&mut self, now: Instant, message: TabMessage) {
+        let (from, news) = (message.from, message.news);
         if news == TabNews::Bye {
             self.handle_gone(from);
             return;
@@ -780,79 +770,105 @@ impl Tabs {
         let is_new = !self.leadership.followers.contains(&from);
         if is_new {
             self.leadership.followers.push(from);
-            self.outputs.push_back(TabsOutput::Watch { tab: from });
+            self.outputs.push(TabsOutput::Watch { tab: from });
         }
         if is_new || news == TabNews::Hello {
-            self.describe_to(now, from);
+            self.describe_to(now, Some(from));
         }
+        // One that lives in another term asks a leader that is no more, and will ask this one when
+        // it hears of it.
+        let is_mine = message.term == self.term;
         match news {
             TabNews::AreYouThere => {
-                self.post(None, TabNews::Here);
+                self.say(TabNews::Here);
                 if self.timers.deadline(Timer::Watched).is_none() {
-                    self.outputs.push_back(TabsOutput::Watched(true));
+                    self.outputs.push(TabsOutput::Watched(true));
                 }
                 self.timers.set(Timer::Watched, now + WATCHED_FOR);
                 if !self.visible {
-                    self.outputs.push_back(TabsOutput::Tick);
+                    self.outputs.push(TabsOutput::Tick);
                 }
             }
             // Somebody wants a connection anew.
-            TabNews::Hello if self.state == State::Closed => {
-                self.outputs.push_back(TabsOutput::Retry);
+            TabNews::Hello if self.state == State::Closed => self.outputs.push(TabsOutput::Retry),
+            TabNews::RetryNow if is_mine => self.outputs.push(TabsOutput::Retry),
+            TabNews::Submit if is_mine => {
+                if let Some(payload) = message.payload {
+                    let ticket = Ticket::from_number(message.details[0]);
+                    self.hand((from, ticket), payload, message.begins);
+                }
             }
-            // It asks a leader that is no more, and will ask this one when it hears of it.
-            _ if term != self.term => {}
-            TabNews::Submit {
-                ticket,
-                payload,
-                begins,
-            } => self.hand(from, ticket, payload, begins),
-            TabNews::Leave { key } => self.end_subscription(from, &key),
-            TabNews::RetryNow => self.outputs.push_back(TabsOutput::Retry),
+            TabNews::Leave if is_mine => {
+                if let Some(Payload::Text(key)) = message.payload {
+                    self.end_subscription(from, &key);
+                }
+            }
             _ => {}
         }
     }
 
-    fn describe_to(&mut self, now: Instant, tab: TabId) {
+    fn has_followers(&self) -> bool {
+        // A page alone need not copy every frame.
+        !self.leadership.followers.is_empty()
+    }
+
+    fn describe_to(&mut self, now: Instant, to: Option<TabId>) {
         let Some((state, cause)) = self.leadership.state.clone() else {
             return;
         };
-        let relative = relative(state, now);
-        self.post(
-            Some(tab),
-            TabNews::State {
-                state: relative,
-                cause,
-            },
-        );
-        if let State::Open { generation } = state {
-            let kept = false;
-            self.post(Some(tab), TabNews::Opened { generation, kept });
+        let [one, two, three, four] = state_to_numbers(state, now);
+        let (five, words) = cause_to_parts(cause);
+        let details = [one, two, three, four, five];
+        let words = words.map(Payload::Text);
+        self.post(to, TabNews::State, details, words, None);
+        // Who hears of a change hears of what is open in its own time.
+        if let State::Open { generation } = state
+            && to.is_some()
+        {
+            self.tell_opened(to, generation, false);
         }
     }
 
+    fn tell_opened(&mut self, to: Option<TabId>, generation: Generation, kept: bool) {
+        let details = [generation.number(), u64::from(kept), 0, 0, 0];
+        self.post(to, TabNews::Opened, details, None, None);
+    }
+
     /// Takes what the leader says.
-    fn follow(&mut self, now: Instant, news: TabNews) {
-        match news {
-            TabNews::State { state, cause } => self.note_state(absolute(state, now), cause),
-            TabNews::Opened { generation, kept } => self.note_opened(generation, kept),
-            TabNews::Frame {
-                generation,
-                payload,
-            } => {
-                let generation = self.own(generation);
+    fn follow(&mut self, now: Instant, message: TabMessage) {
+        let [one, two, three, four, five] = message.details;
+        let ticket = Ticket::from_number(one);
+        match message.news {
+            TabNews::State => {
+                let words = match message.payload {
+                    Some(Payload::Text(words)) => words,
+                    _ => String::new(),
+                };
+                let state = state_from_numbers([one, two, three, four], now);
+                self.note_state(state, cause_from_parts(five, words));
+            }
+            TabNews::Opened => self.note_opened(Generation::from_number(one), two == 1),
+            TabNews::Frame => {
+                let generation = self.own(Generation::from_number(one));
                 // Nothing is heard before the first open.
-                if self.opened.is_some_and(|(term, _)| term == self.term) {
+                if self.opened.is_some_and(|(term, _)| term == self.term)
+                    && let Some(payload) = message.payload
+                {
                     self.tell(Event::Frame {
                         generation,
                         payload,
                     });
                 }
             }
-            TabNews::Sent { generation, ticket } => {
-                self.sent(Some((self.me, ticket)), generation);
-            }
-            TabNews::Discarded { ticket, why } => self.discarded(Some((self.me, ticket)), why),
+            TabNews::Sent => self.sent((self.me, ticket), Generation::from_number(two)),
+            TabNews::Discarded => self.discarded(
+                (self.me, ticket),
+                if two == 1 {
+                    Discard::Expired
+                } else {
+                    Discard::Closed
+                },
+            ),
             _ => {}
         }
     }
@@ -890,7 +906,7 @@ impl Tabs {
     /// The leader's generation as one of this tab's: they grow, whoever leads.
     fn own(&mut self, generation: Generation) -> Generation {
         let number = generation.number();
-        let next = self.generation + 1;
+        let next = self.generation.saturating_add(1);
         let offset = *self.offset.get_or_insert(next.wrapping_sub(number));
         let own = number.wrapping_add(offset);
         self.generation = self.generation.max(own);
@@ -900,7 +916,7 @@ impl Tabs {
     /// A dial of which nothing is known yet.
     const fn dialling(&self) -> State {
         State::Connecting {
-            generation: Generation::from_number(self.generation + 1),
+            generation: Generation::from_number(self.generation.saturating_add(1)),
             attempt: 0,
         }
     }
@@ -911,32 +927,19 @@ impl Tabs {
         payload: Payload,
         begins: Option<Subscription>,
     ) -> SendOutcome {
-        let bytes = payload.bytes();
-        let limit = self.limits.frame_bytes;
-        let total = self.outbox_bytes.saturating_add(bytes);
-        let frames = self.outbox.len();
-        SendOutcome::Rejected(if bytes > limit {
-            Rejection::TooLarge { bytes, limit }
-        } else if self.state == State::Closed {
-            Rejection::Closed
-        } else if frames >= self.limits.queued_frames || total > self.limits.queued_bytes {
-            let bytes = self.outbox_bytes;
-            Rejection::QueueFull { frames, bytes }
-        } else {
-            self.outbox_bytes = total;
-            self.tickets += 1;
-            let ticket = Ticket::from_number(self.tickets);
-            self.outbox.push_back(Entry {
-                ticket,
-                payload,
-                begins,
-                expires: now + self.limits.max_age,
-                given: false,
-                left: false,
-            });
-            self.give();
-            return SendOutcome::Queued(ticket);
-        })
+        if self.state == State::Closed {
+            return SendOutcome::Rejected(Rejection::Closed);
+        }
+        match self.outbox.push(now, payload) {
+            Ok(ticket) => {
+                if begins.is_some() {
+                    self.begins.push((ticket, begins));
+                }
+                self.give();
+                SendOutcome::Queued(ticket)
+            }
+            Err(rejection) => SendOutcome::Rejected(rejection),
+        }
     }
 
     /// Gives the leader all that it has not got, once its socket is open: until then a frame is
@@ -945,58 +948,46 @@ impl Tabs {
         let open = self.opened.is_some_and(|(term, generation)| {
             term == self.term && self.state == State::Open { generation }
         });
-        if !open {
-            return;
-        }
-        let me = self.me;
-        let mut at = self.outbox.iter().position(|entry| !entry.given);
-        while let Some(entry) = at.and_then(|at| self.outbox.get_mut(at)) {
-            entry.given = true;
-            let ticket = entry.ticket;
-            let (payload, begins) = (entry.payload.clone(), entry.begins.clone());
+        while open && let Some(waiting) = self.outbox.first_after(self.given) {
+            let (ticket, payload) = (waiting.ticket, waiting.payload.clone());
+            self.given = ticket;
+            let begins = self.begins.iter().find(|(of, _)| *of == ticket);
+            let begins = begins.and_then(|(_, begins)| begins.clone());
             if self.is_leading() {
-                self.hand(me, ticket, payload, begins);
+                self.hand((self.me, ticket), payload, begins);
             } else {
-                self.post(
-                    None,
-                    TabNews::Submit {
-                        ticket,
-                        payload,
-                        begins,
-                    },
-                );
+                let details = [ticket.number(), 0, 0, 0, 0];
+                self.post(None, TabNews::Submit, details, Some(payload), begins);
             }
-            at = at.map(|at| at + 1);
         }
     }
 
     /// Hands a tab's frame to the connection, after all that came before it.
-    fn hand(&mut self, tab: TabId, ticket: Ticket, payload: Payload, begins: Option<Subscription>) {
+    fn hand(&mut self, owner: Owner, payload: Payload, begins: Option<Subscription>) {
         if let Some(begins) = begins {
             let all = &mut self.leadership.subscriptions;
-            all.retain(|(of, _, held)| *of != tab || held.key != begins.key);
-            all.push((tab, ticket, begins));
+            all.retain(|((tab, _), held)| *tab != owner.0 || held.key != begins.key);
+            all.push((owner, begins));
         }
-        let backlog = &mut self.leadership.backlog;
-        backlog.push_back((Some((tab, ticket)), payload));
+        self.leadership.backlog.push((owner, payload));
         self.hand_on();
     }
 
     fn hand_on(&mut self) {
         let leadership = &mut self.leadership;
         if !leadership.handing
-            && let Some((_, payload)) = leadership.backlog.front()
+            && let Some((_, payload)) = leadership.backlog.first()
         {
             leadership.handing = true;
             let payload = payload.clone();
-            self.outputs.push_back(TabsOutput::Send { payload });
+            self.outputs.push(TabsOutput::Send { payload });
         }
     }
 
     fn unqueue(&mut self, ticket: Ticket) -> Option<Owner> {
         let queued = &mut self.leadership.queued;
-        let at = queued.iter().position(|(of, _)| *of == ticket)?;
-        Some(queued.remove(at).1)
+        let at = queued.iter().position(|(_, of)| *of == ticket)?;
+        Some(queued.remove(at).0)
     }
 
     /// The subscriptions of the socket before are over, unless their beginnings wait for the next.
@@ -1007,96 +998,84 @@ impl Tabs {
             queued,
             ..
         } = &mut self.leadership;
-        subscriptions.retain(|(tab, ticket, _)| {
-            let owner = Some((*tab, *ticket));
-            backlog.iter().any(|(of, _)| *of == owner) || queued.iter().any(|(_, of)| *of == owner)
+        subscriptions.retain(|(owner, _)| {
+            backlog.iter().any(|(of, _)| of == owner) || queued.iter().any(|(of, _)| of == owner)
         });
     }
 
     /// The tab does not want it any more; if no other does, it is ended.
     fn end_subscription(&mut self, tab: TabId, key: &str) {
-        let all = &mut self.leadership.subscriptions;
-        let Some(at) = all
-            .iter()
-            .position(|(of, _, held)| *of == tab && held.key == key)
-        else {
-            return;
-        };
-        let (_, _, ended) = all.swap_remove(at);
-        if all.iter().all(|(_, _, held)| held.key != key) {
-            self.leadership.backlog.push_back((None, ended.ending));
-            self.hand_on();
-        }
-    }
-
-    fn sent(&mut self, owner: Owner, generation: Generation) {
-        match owner {
-            Some((tab, ticket)) if tab == self.me => {
-                if let Some(at) = self.position(ticket)
-                    && let Some(entry) = self.remove(at)
-                {
-                    let generation = self.own(generation);
-                    self.tell(Event::Sent {
-                        generation,
-                        ticket: Some(ticket),
-                        payload: entry.payload,
-                    });
-                }
+        let mut ended = None;
+        let mut held_still = false;
+        self.leadership.subscriptions.retain(|((of, _), held)| {
+            let is_it = held.key == key;
+            if is_it && *of == tab {
+                ended = Some(held.ending.clone());
+                return false;
             }
-            Some((tab, ticket)) => self.post(Some(tab), TabNews::Sent { generation, ticket }),
-            None => {}
+            held_still |= is_it;
+            true
+        });
+        if let Some(ending) = ended
+            && !held_still
+        {
+            self.hand((self.me, Ticket::default()), ending, None);
         }
     }
 
-    fn discarded(&mut self, owner: Owner, why: Discard) {
-        match owner {
-            Some((tab, ticket)) if tab == self.me => {
-                if let Some(at) = self.position(ticket) {
-                    self.discard_at(at, why);
-                }
-            }
-            Some((tab, ticket)) => self.post(Some(tab), TabNews::Discarded { ticket, why }),
-            None => {}
-        }
-    }
-
-    /// What the leader has already is for the leader to end.
-    fn discard_left(&mut self) {
-        let is_left = |entry: &Entry| entry.left && !entry.given;
-        while let Some(at) = self.outbox.iter().position(is_left) {
-            self.discard_at(at, Discard::Left);
-        }
-    }
-
-    fn discard_all(&mut self) {
-        while !self.outbox.is_empty() {
-            self.discard_at(0, Discard::Closed);
-        }
-    }
-
-    fn discard_at(&mut self, at: usize, why: Discard) {
-        if let Some(entry) = self.remove(at) {
-            self.tell(Event::Discarded {
-                ticket: entry.ticket,
-                payload: entry.payload,
-                why,
+    fn sent(&mut self, (tab, ticket): Owner, generation: Generation) {
+        if tab != self.me {
+            let details = [ticket.number(), generation.number(), 0, 0, 0];
+            self.post(Some(tab), TabNews::Sent, details, None, None);
+        } else if let Some(sent) = self.resolve(ticket) {
+            let generation = self.own(generation);
+            self.tell(Event::Sent {
+                generation,
+                ticket: Some(ticket),
+                payload: sent.payload,
             });
         }
     }
 
-    fn position(&self, ticket: Ticket) -> Option<usize> {
-        self.outbox.iter().position(|entry| entry.ticket == ticket)
+    fn discarded(&mut self, (tab, ticket): Owner, why: Discard) {
+        if tab != self.me {
+            let expired = u64::from(why == Discard::Expired);
+            let details = [ticket.number(), expired, 0, 0, 0];
+            self.post(Some(tab), TabNews::Discarded, details, None, None);
+        } else if let Some(discarded) = self.resolve(ticket) {
+            self.discard(discarded, why);
+        }
     }
 
-    fn remove(&mut self, at: usize) -> Option<Entry> {
-        let entry = self.outbox.remove(at)?;
-        self.outbox_bytes -= entry.payload.bytes();
-        Some(entry)
+    /// Discards what begins a subscription that was left since, unless the leader has it already:
+    /// then that is for the leader to end.
+    fn discard_left(&mut self) {
+        let given = self.given;
+        let is_left = |(ticket, begins): &(Ticket, _)| *ticket > given && Option::is_none(begins);
+        while let Some(at) = self.begins.iter().position(is_left) {
+            let (ticket, _) = self.begins[at];
+            self.discarded((self.me, ticket), Discard::Left);
+        }
     }
 
-    /// The oldest of the frames that no leader has; of the others, the leader sees to it.
-    fn next_to_expire(&self) -> Option<usize> {
-        self.outbox.iter().position(|entry| !entry.given)
+    fn discard_all(&mut self) {
+        while let Some(waiting) = self.outbox.pop() {
+            self.discard(waiting, Discard::Closed);
+        }
+    }
+
+    fn discard(&mut self, waiting: Waiting, why: Discard) {
+        self.begins.retain(|(of, _)| *of != waiting.ticket);
+        self.tell(Event::Discarded {
+            ticket: waiting.ticket,
+            payload: waiting.payload,
+            why,
+        });
+    }
+
+    fn resolve(&mut self, ticket: Ticket) -> Option<Waiting> {
+        self.begins.retain(|(of, _)| *of != ticket);
+        self.outbox.remove(ticket)
     }
 
     fn enter(&mut self, to: State, cause: Cause) {
@@ -1107,54 +1086,124 @@ impl Tabs {
     }
 
     fn tell(&mut self, event: Event) {
-        self.outputs.push_back(TabsOutput::Event(event));
+        self.outputs.push(TabsOutput::Event(event));
     }
 
-    /// Posts to all, unless nobody is there: a page alone need not copy every frame.
-    fn tell_followers(&mut self, news: impl FnOnce() -> TabNews) {
-        if !self.leadership.followers.is_empty() {
-            self.post(None, news());
-        }
+    fn say(&mut self, news: TabNews) {
+        self.post(None, news, Details::default(), None, None);
     }
 
-    fn post(&mut self, to: Option<TabId>, news: TabNews) {
-        self.outputs.push_back(TabsOutput::Post(TabMessage {
+    fn post(
+        &mut self,
+        to: Option<TabId>,
+        news: TabNews,
+        details: Details,
+        payload: Option<Payload>,
+        begins: Option<Subscription>,
+    ) {
+        self.outputs.push(TabsOutput::Post(TabMessage {
             from: self.me,
             term: self.term,
             to,
             news,
+            details,
+            payload,
+            begins,
         }));
     }
 }
 
-/// The state with its moment counted from now.
-fn relative(state: State, now: Instant) -> State {
+/// The state, with its moment counted from now.
+fn state_to_numbers(state: State, now: Instant) -> [u64; 4] {
+    let millis = |duration| (Instant::default() + duration).as_millis();
     match state {
+        State::Connecting {
+            generation,
+            attempt,
+        } => [0, generation.number(), attempt.into(), 0],
+        State::Open { generation } => [1, generation.number(), 0, 0],
         State::Waiting {
             attempt,
             delay,
             until,
-        } => State::Waiting {
-            attempt,
-            delay,
-            until: Instant::default() + (until - now),
-        },
-        other => other,
+        } => [2, millis(delay), attempt.into(), millis(until - now)],
+        State::Offline => [3, 0, 0, 0],
+        State::Closed => [4, 0, 0, 0],
     }
 }
 
-/// The opposite of [`relative`].
-fn absolute(state: State, now: Instant) -> State {
-    match state {
-        State::Waiting {
+/// The opposite of [`state_to_numbers`].
+fn state_from_numbers([kind, two, three, four]: [u64; 4], now: Instant) -> State {
+    let generation = Generation::from_number(two);
+    let attempt = u32::try_from(three).unwrap_or(u32::MAX);
+    match kind {
+        0 => State::Connecting {
+            generation,
             attempt,
-            delay,
-            until,
-        } => State::Waiting {
-            attempt,
-            delay,
-            until: now + (until - Instant::default()),
         },
-        other => other,
+        1 => State::Open { generation },
+        2 => State::Waiting {
+            attempt,
+            delay: Duration::from_millis(two),
+            until: now + Duration::from_millis(four),
+        },
+        3 => State::Offline,
+        _ => State::Closed,
+    }
+}
+
+/// Causes that have a close code are numbered by it, from here.
+const CLOSED: u64 = 100;
+
+/// The number of a cause, and its words.
+fn cause_to_parts(cause: Cause) -> (u64, Option<String>) {
+    let number = match cause {
+        Cause::SocketClosed(closed) => {
+            return (CLOSED + u64::from(closed.code), Some(closed.reason));
+        }
+        Cause::DialFailed(failure) => return (1, Some(failure.why)),
+        Cause::DialImpossible(why) => return (2, Some(why)),
+        Cause::Requested => 3,
+        Cause::Opened => 4,
+        Cause::DialTimedOut => 5,
+        Cause::Unresponsive => 6,
+        Cause::RolledOver => 7,
+        Cause::WaitOver => 8,
+        Cause::WentOffline => 9,
+        Cause::CameOnline => 10,
+        Cause::Woke => 11,
+        Cause::TabTookOver => 12,
+        Cause::ClosedByUser => 13,
+    };
+    (number, None)
+}
+
+/// The opposite of [`cause_to_parts`].
+fn cause_from_parts(number: u64, words: String) -> Cause {
+    match number {
+        1 => Cause::DialFailed(DialFailure {
+            why: words,
+            retry_after: None,
+        }),
+        2 => Cause::DialImpossible(words),
+        3 => Cause::Requested,
+        4 => Cause::Opened,
+        5 => Cause::DialTimedOut,
+        6 => Cause::Unresponsive,
+        7 => Cause::RolledOver,
+        8 => Cause::WaitOver,
+        9 => Cause::WentOffline,
+        10 => Cause::CameOnline,
+        11 => Cause::Woke,
+        13 => Cause::ClosedByUser,
+        _ => match u16::try_from(number.wrapping_sub(CLOSED)) {
+            Ok(code) => Cause::SocketClosed(Closed {
+                code,
+                reason: words,
+                // 1006 stands for all that was no closing handshake (RFC 6455, section 7.1.5).
+                was_clean: code != 1006,
+            }),
+            Err(_) => Cause::TabTookOver,
+        },
     }
 }

@@ -1,13 +1,11 @@
 //! The driver of [`babelwire_client_core::Tabs`]: one connection for all tabs of a browser.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
 
 use babelwire_client_core::{
-    Cause, Claim, Closed, DialFailure, Discard, Event, Generation, Instant, Jitter, Payload,
-    SendOutcome, State, Subscription, TabId, TabMessage, TabNews, Tabs, TabsOutput, Term, Ticket,
+    Claim, Event, Instant, Jitter, Payload, SendOutcome, State, Subscription, TabId, TabMessage,
+    Tabs, TabsOutput,
 };
 use gloo_events::EventListener;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
@@ -155,7 +153,7 @@ struct Driver {
     /// The connection, if this tab has it.
     own: RefCell<Option<Own>>,
     /// What the connection has told and the machine has not heard.
-    events: RefCell<VecDeque<Event>>,
+    events: RefCell<Vec<Event>>,
     /// The lock that the tabs compete for, held or asked for.
     lock: RefCell<Option<Lock>>,
     presence: RefCell<Option<Presence>>,
@@ -259,10 +257,8 @@ impl Driver {
         }
         loop {
             // Statements of their own, so that nothing is borrowed while they are carried out.
-            let event = self.events.borrow_mut().pop_front();
-            if let Some(event) = event {
+            for event in self.events.take() {
                 self.tabs.borrow_mut().handle_event(browser::now(), event);
-                continue;
             }
             let output = self.tabs.borrow_mut().poll_output();
             let Some(output) = output else { break };
@@ -291,7 +287,7 @@ impl Driver {
                 drop(self.lock.take());
                 // Who is not there for the others must not lead them.
                 if self.presence.borrow().is_some() {
-                    match self.request_lock(claim, steal) {
+                    match self.request(&self.name, Wanted::Common(claim), steal) {
                         Ok(lock) => drop(self.lock.replace(Some(lock))),
                         Err(_) => self.go_alone(),
                     }
@@ -303,14 +299,20 @@ impl Driver {
                     presence.post(encode(message).into());
                 }
             }
-            TabsOutput::Watch { tab } => self.watch(tab),
+            TabsOutput::Watch { tab } => {
+                self.unwatch(tab);
+                let lock = self.request(&self.name_of(tab), Wanted::Gone(tab), false);
+                if let Ok(lock) = lock {
+                    self.watched.borrow_mut().push((tab, lock));
+                }
+            }
             TabsOutput::Start => {
                 let driver = Rc::downgrade(self);
                 let own = Own::connect(
                     self.options.clone(),
                     Rc::new(move |event| {
                         if let Some(driver) = driver.upgrade() {
-                            driver.events.borrow_mut().push_back(event);
+                            driver.events.borrow_mut().push(event);
                             driver.run();
                         }
                     }),
@@ -357,20 +359,7 @@ impl Driver {
     }
 
     fn attach(self: &Rc<Self>) -> Result<Presence, JsValue> {
-        let driver = Rc::downgrade(self);
-        let lock = Lock::request(&self.name_of(self.me), false, move |news| {
-            let Some(driver) = driver.upgrade() else {
-                return;
-            };
-            if news != LockNews::Granted {
-                driver.go_alone();
-                driver.run();
-            } else if let Some(presence) = &mut *driver.presence.borrow_mut() {
-                for message in presence.waiting.take().into_iter().flatten() {
-                    presence.post(message);
-                }
-            }
-        })?;
+        let lock = self.request(&self.name_of(self.me), Wanted::Own, false)?;
         let channel = BroadcastChannel::new(&self.name)?;
         let driver = Rc::downgrade(self);
         let listener = EventListener::new(&channel, "message", move |event| {
@@ -389,48 +378,61 @@ impl Driver {
         })
     }
 
-    fn request_lock(self: &Rc<Self>, claim: Claim, steal: bool) -> Result<Lock, JsValue> {
+    fn unwatch(&self, tab: TabId) {
+        self.watched.borrow_mut().retain(|(of, _)| *of != tab);
+    }
+
+    /// Asks for a lock, or takes it from whoever has it.
+    fn request(self: &Rc<Self>, name: &str, wanted: Wanted, steal: bool) -> Result<Lock, JsValue> {
         let driver = Rc::downgrade(self);
-        Lock::request(&self.name, steal, move |news| {
-            let Some(driver) = driver.upgrade() else {
-                return;
-            };
-            match news {
-                LockNews::Granted => driver.input(|tabs, _, _| {
-                    tabs.handle_granted(claim, browser::wall_clock());
-                }),
-                LockNews::Lost => driver.input(|tabs, now, _| tabs.handle_lost(now, claim)),
-                LockNews::Refused => {
-                    driver.go_alone();
-                    driver.run();
-                }
+        Lock::request(name, steal, move |news| {
+            if let Some(driver) = driver.upgrade() {
+                driver.heard_of(wanted, news);
             }
         })
     }
 
-    /// Waits for the tab's own lock, which is granted when that tab is gone.
-    fn watch(self: &Rc<Self>, tab: TabId) {
-        let driver = Rc::downgrade(self);
-        let lock = Lock::request(&self.name_of(tab), false, move |_| {
-            if let Some(driver) = driver.upgrade() {
-                driver.unwatch(tab);
-                driver.input(|tabs, _, _| tabs.handle_gone(tab));
+    fn heard_of(self: &Rc<Self>, wanted: Wanted, news: LockNews) {
+        let now = browser::now();
+        match (wanted, news) {
+            (Wanted::Gone(tab), _) => {
+                self.unwatch(tab);
+                self.tabs.borrow_mut().handle_gone(tab);
             }
-        });
-        self.unwatch(tab);
-        if let Ok(lock) = lock {
-            self.watched.borrow_mut().push((tab, lock));
+            (Wanted::Own, LockNews::Granted) => {
+                if let Some(presence) = &mut *self.presence.borrow_mut() {
+                    for message in presence.waiting.take().into_iter().flatten() {
+                        presence.post(message);
+                    }
+                }
+            }
+            (Wanted::Common(claim), LockNews::Granted) => {
+                let wall = browser::wall_clock();
+                self.tabs.borrow_mut().handle_granted(claim, wall);
+            }
+            (Wanted::Common(claim), LockNews::Lost) => {
+                self.tabs.borrow_mut().handle_lost(now, claim);
+            }
+            (Wanted::Own, LockNews::Lost) | (_, LockNews::Refused) => self.go_alone(),
         }
-    }
-
-    fn unwatch(&self, tab: TabId) {
-        self.watched.borrow_mut().retain(|(of, _)| *of != tab);
+        self.run();
     }
 
     /// The name of a tab's own lock.
     fn name_of(&self, tab: TabId) -> String {
         [&self.name, " ", &tab.number().to_string()].concat()
     }
+}
+
+/// A lock, and what it is for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// The one that the tabs compete for.
+    Common(Claim),
+    /// This tab's own.
+    Own,
+    /// That of another tab, which is granted when that tab is gone.
+    Gone(TabId),
 }
 
 /// What becomes of a request for a lock.
@@ -546,292 +548,62 @@ impl Drop for Lock {
     }
 }
 
-/// A message as a JavaScript array, which the browser can clone: who, in which term, to whom,
-/// which news, and what belongs to it.
+/// A message as a JavaScript array, which the browser can clone: its numbers, its frame, and what
+/// that begins.
 fn encode(message: TabMessage) -> Array {
     let array = Array::new();
-    push(&array, message.from.number());
-    push(&array, message.term.number);
-    push(&array, message.term.leader.number());
-    array.push(&message.to.map_or(JsValue::NULL, |to| number(to.number())));
-    let (news, first) = match &message.news {
-        TabNews::Hello => (0, None),
-        TabNews::AreYouThere => (1, None),
-        TabNews::Submit { ticket, .. } => (2, Some(ticket.number())),
-        TabNews::Leave { .. } => (3, None),
-        TabNews::RetryNow => (4, None),
-        TabNews::Bye => (5, None),
-        TabNews::Leading => (6, None),
-        TabNews::Here => (7, None),
-        TabNews::State { .. } => (8, None),
-        TabNews::Opened { generation, .. } => (9, Some(generation.number())),
-        TabNews::Frame { generation, .. } => (10, Some(generation.number())),
-        TabNews::Sent { generation, .. } => (11, Some(generation.number())),
-        TabNews::Discarded { ticket, .. } => (12, Some(ticket.number())),
-    };
-    push(&array, news);
-    if let Some(first) = first {
-        push(&array, first);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "all of them are below 2⁵³, or far beyond what they count"
+    )]
+    for number in message.numbers() {
+        array.push(&JsValue::from_f64(number as f64));
     }
-    match message.news {
-        TabNews::Submit {
-            payload, begins, ..
-        } => {
-            array.push(&payload_to_js(payload));
-            if let Some(begins) = begins {
-                array.push(&begins.key.into());
-                array.push(&payload_to_js(begins.ending));
-            }
-        }
-        TabNews::Leave { key } => drop(array.push(&key.into())),
-        TabNews::State { state, cause } => {
-            push_state(&array, state);
-            push_cause(&array, cause);
-        }
-        TabNews::Opened { kept, .. } => push(&array, u64::from(kept)),
-        TabNews::Frame { payload, .. } => drop(array.push(&payload_to_js(payload))),
-        TabNews::Sent { ticket, .. } => push(&array, ticket.number()),
-        TabNews::Discarded { why, .. } => push(
-            &array,
-            match why {
-                Discard::Expired => 1,
-                Discard::Left => 2,
-                _ => 0,
-            },
-        ),
-        _ => {}
+    let (key, ending) = match message.begins {
+        Some(begins) => (begins.key.into(), to_js(Some(begins.ending))),
+        None => (JsValue::UNDEFINED, JsValue::UNDEFINED),
+    };
+    for value in [to_js(message.payload), key, ending] {
+        array.push(&value);
     }
     array
 }
 
-fn push_state(array: &Array, state: State) {
-    let numbers = match state {
-        State::Connecting {
-            generation,
-            attempt,
-        } => [0, generation.number(), attempt.into(), 0],
-        State::Open { generation } => [1, generation.number(), 0, 0],
-        State::Waiting {
-            attempt,
-            delay,
-            until,
-        } => [2, attempt.into(), millis(delay), until.as_millis()],
-        State::Offline => [3, 0, 0, 0],
-        State::Closed => [4, 0, 0, 0],
-    };
-    for each in numbers {
-        push(array, each);
-    }
-}
-
-fn push_cause(array: &Array, cause: Cause) {
-    let (kind, detail, text) = match cause {
-        Cause::Opened => (1, 0, None),
-        Cause::SocketClosed(closed) => {
-            let detail = u64::from(closed.code) * 2 + u64::from(closed.was_clean);
-            (2, detail, Some(closed.reason))
-        }
-        Cause::DialTimedOut => (3, 0, None),
-        Cause::DialFailed(failure) => {
-            let detail = failure.retry_after.map_or(0, |wait| millis(wait) + 1);
-            (4, detail, Some(failure.why))
-        }
-        Cause::DialImpossible(why) => (5, 0, Some(why)),
-        Cause::Unresponsive => (6, 0, None),
-        Cause::RolledOver => (7, 0, None),
-        Cause::WaitOver => (8, 0, None),
-        Cause::WentOffline => (9, 0, None),
-        Cause::CameOnline => (10, 0, None),
-        Cause::Woke => (11, 0, None),
-        Cause::TabTookOver => (12, 0, None),
-        Cause::ClosedByUser => (13, 0, None),
-        _ => (0, 0, None),
-    };
-    push(array, kind);
-    push(array, detail);
-    if let Some(text) = text {
-        array.push(&text.into());
-    }
-}
-
 /// The opposite of [`encode`]; `None` for whatever else some page of this origin has posted.
 fn decode(data: JsValue) -> Option<TabMessage> {
-    let mut reader = Reader {
-        array: data.dyn_into().ok()?,
-        at: 0,
-    };
-    let from = TabId::from_number(reader.number()?);
-    let term = Term {
-        number: reader.number()?,
-        leader: TabId::from_number(reader.number()?),
-    };
-    let to = reader.number().map(TabId::from_number);
-    let news = match reader.number()? {
-        0 => TabNews::Hello,
-        1 => TabNews::AreYouThere,
-        2 => TabNews::Submit {
-            ticket: Ticket::from_number(reader.number()?),
-            payload: reader.payload()?,
-            begins: match reader.text() {
-                Some(key) => Some(Subscription {
-                    key,
-                    ending: reader.payload()?,
-                }),
-                None => None,
-            },
-        },
-        3 => TabNews::Leave {
-            key: reader.text()?,
-        },
-        4 => TabNews::RetryNow,
-        5 => TabNews::Bye,
-        6 => TabNews::Leading,
-        7 => TabNews::Here,
-        8 => TabNews::State {
-            state: reader.state()?,
-            cause: reader.cause()?,
-        },
-        9 => TabNews::Opened {
-            generation: reader.generation()?,
-            kept: reader.number()? == 1,
-        },
-        10 => TabNews::Frame {
-            generation: reader.generation()?,
-            payload: reader.payload()?,
-        },
-        11 => TabNews::Sent {
-            generation: reader.generation()?,
-            ticket: Ticket::from_number(reader.number()?),
-        },
-        12 => TabNews::Discarded {
-            ticket: Ticket::from_number(reader.number()?),
-            why: match reader.number()? {
-                1 => Discard::Expired,
-                2 => Discard::Left,
-                _ => Discard::Closed,
-            },
-        },
-        _ => return None,
-    };
-    Some(TabMessage {
-        from,
-        term,
-        to,
-        news,
-    })
-}
-
-struct Reader {
-    array: Array,
-    at: u32,
-}
-
-impl Reader {
-    fn next(&mut self) -> JsValue {
-        let value = self.array.get(self.at);
-        self.at += 1;
-        value
-    }
-
-    fn number(&mut self) -> Option<u64> {
+    let array: Array = data.dyn_into().ok()?;
+    let mut numbers = [0; TabMessage::NUMBERS];
+    let mut at = 0;
+    for number in &mut numbers {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a float is cast to the nearest integer that there is"
         )]
-        self.next().as_f64().map(|number| number as u64)
+        let value = array.get(at).as_f64()? as u64;
+        *number = value;
+        at += 1;
     }
-
-    fn text(&mut self) -> Option<String> {
-        self.next().as_string()
-    }
-
-    fn generation(&mut self) -> Option<Generation> {
-        self.number().map(Generation::from_number)
-    }
-
-    fn payload(&mut self) -> Option<Payload> {
-        let value = self.next();
-        if let Some(text) = value.as_string() {
-            return Some(Payload::Text(text));
-        }
-        let bytes = value.dyn_into::<Uint8Array>().ok()?;
-        Some(Payload::Binary(bytes.to_vec()))
-    }
-
-    fn state(&mut self) -> Option<State> {
-        let kind = self.number()?;
-        let [one, two, three] = [self.number()?, self.number()?, self.number()?];
-        let attempt = |number| u32::try_from(number).unwrap_or(u32::MAX);
-        Some(match kind {
-            0 => State::Connecting {
-                generation: Generation::from_number(one),
-                attempt: attempt(two),
-            },
-            1 => State::Open {
-                generation: Generation::from_number(one),
-            },
-            2 => State::Waiting {
-                attempt: attempt(one),
-                delay: Duration::from_millis(two),
-                until: Instant::from_millis(three),
-            },
-            3 => State::Offline,
-            4 => State::Closed,
-            _ => return None,
-        })
-    }
-
-    fn cause(&mut self) -> Option<Cause> {
-        let kind = self.number()?;
-        let detail = self.number()?;
-        let mut text = || self.text().unwrap_or_default();
-        Some(match kind {
-            0 => Cause::Requested,
-            1 => Cause::Opened,
-            2 => Cause::SocketClosed(Closed {
-                code: u16::try_from(detail / 2).ok()?,
-                reason: text(),
-                was_clean: detail % 2 == 1,
-            }),
-            3 => Cause::DialTimedOut,
-            4 => Cause::DialFailed(DialFailure {
-                why: text(),
-                retry_after: detail.checked_sub(1).map(Duration::from_millis),
-            }),
-            5 => Cause::DialImpossible(text()),
-            6 => Cause::Unresponsive,
-            7 => Cause::RolledOver,
-            8 => Cause::WaitOver,
-            9 => Cause::WentOffline,
-            10 => Cause::CameOnline,
-            11 => Cause::Woke,
-            12 => Cause::TabTookOver,
-            13 => Cause::ClosedByUser,
-            _ => return None,
-        })
-    }
+    let [payload, key, ending] = [0, 1, 2].map(|more| array.get(at + more));
+    let begins = match (key.as_string(), from_js(&ending)) {
+        (Some(key), Some(ending)) => Some(Subscription { key, ending }),
+        _ => None,
+    };
+    TabMessage::from_numbers(numbers, from_js(&payload), begins)
 }
 
-fn push(array: &Array, value: u64) {
-    array.push(&number(value));
-}
-
-fn number(value: u64) -> JsValue {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "all numbers here are below 2⁵³, or far beyond what they count"
-    )]
-    JsValue::from_f64(value as f64)
-}
-
-fn millis(duration: Duration) -> u64 {
-    (Instant::from_millis(0) + duration).as_millis()
-}
-
-fn payload_to_js(payload: Payload) -> JsValue {
+fn to_js(payload: Option<Payload>) -> JsValue {
     match payload {
-        Payload::Text(text) => text.into(),
-        Payload::Binary(bytes) => Uint8Array::from(&*bytes).into(),
+        Some(Payload::Text(text)) => text.into(),
+        Some(Payload::Binary(bytes)) => Uint8Array::from(&*bytes).into(),
+        None => JsValue::UNDEFINED,
     }
+}
+
+fn from_js(value: &JsValue) -> Option<Payload> {
+    if let Some(text) = value.as_string() {
+        return Some(Payload::Text(text));
+    }
+    let bytes: &Uint8Array = value.dyn_ref()?;
+    Some(Payload::Binary(bytes.to_vec()))
 }

@@ -56,9 +56,14 @@ export async function broadcast_bytes(url, bytes) {
 }
 export function post_nonsense(name) {
     const channel = new BroadcastChannel(name);
-    for (const nonsense of [null, 7, "Hello", {}, [], [1], [1, 2, 3, null, 99], [1, 2, 1, null, 8],
-        [1, 2e15, 1, null, 10, "x"], [1, 2e15, 1, null, 10, 1, {}], [{}, [], 1, null, 6],
-        [1, 2, 3, null, 2, 1], [1, NaN, -1, null, 9, 1, 1]]) {
+    const late = 1e15;
+    for (const nonsense of [null, 7, "Hello", {}, [], [1], [{}, [], "1", 0, 0, 0, 0, 0, 0, 0],
+        // As a tab would post them, but for what they say.
+        [1, 0, 0, 0, 99, 0, 0, 0, 0, 0], [1, 0, 0, 0, -1, NaN, Infinity, 1e300, -7, 0.5],
+        [1, 0, 0, 0, 2, 1, 0, 0, 0, 0], [1, 0, 0, 0, 3, 0, 0, 0, 0, 0, new Uint8Array(3)],
+        [1, late, 1, 0, 8, 9, 9, 9, 9, 9, 9], [1, late, 1, 0, 9, 7, 0, 0, 0, 0],
+        [1, late, 1, 0, 10, 1, 0, 0, 0, 0], [1, late, 1, 0, 10, 1, 0, 0, 0, 0, {}, [], 7],
+        [1, late, 1, 0, 11, 1, 1, 0, 0, 0], [1, late, 1, 0, 12, 1, 1, 0, 0, 0]]) {
         channel.postMessage(nonsense);
     }
     channel.close();
@@ -349,8 +354,13 @@ async fn without_locks_or_channels_each_tab_has_a_socket_of_its_own() {
 async fn what_others_post_on_the_channel_harms_nobody() {
     let fake = Fake::new("tabs-nonsense").await;
     let tabs = tabs(&fake, "nonsense", 2).await;
+    // Part of it looks like a tab that leads, and does not answer.
     post_nonsense(&lock(&fake, "nonsense"));
-    settle().await;
+    until("one of the two leads again", || {
+        tabs.iter()
+            .all(|(client, heard)| client.state().is_open() && openings(heard).len() > 1)
+    })
+    .await;
     let _queued = tabs[1]
         .0
         .send_text(r#"{"action":"echomessage","data":"well"}"#);
