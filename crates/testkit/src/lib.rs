@@ -5,7 +5,7 @@
 //! forms:
 //!
 //! - [`World`]: connections of `babelwire-client-core` and the gateway on virtual time, for the
-//!   logic of an app. A day takes a millisecond, and every run is the same.
+//!   logic of an app. A day passes in half a second, and every run is the same.
 #![cfg_attr(
     feature = "server",
     doc = "- [`FakeGateway`]: over real sockets, for clients in Rust; feature `server`."

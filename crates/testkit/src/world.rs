@@ -55,8 +55,8 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A world of clients, a fake gateway and the network between them, in which a day takes a
-/// millisecond.
+/// A world of clients, a fake gateway and the network between them, in which a day with its
+/// 17,000 pings passes in half a second.
 ///
 /// Each client is a [`Connection`] with a driver as it should be: it dials when it is told to,
 /// reports what happens, and wakes the connection when it asked to be woken. The gateway is that of

@@ -196,7 +196,7 @@ fn every_run_is_the_same_and_another_seed_is_another_run() {
         }
         let lossy = Rule::new(Match::dial().probability(0.5), Action::Refuse(503));
         world.add_rule(lossy).unwrap();
-        world.run(HOUR);
+        world.run(600 * SECOND);
         world
             .seen()
             .dials()
@@ -209,10 +209,10 @@ fn every_run_is_the_same_and_another_seed_is_another_run() {
 }
 
 #[test]
-fn ten_thousand_clients_fit_into_one_world() {
+fn two_thousand_clients_fit_into_one_world() {
     let mut world = World::new();
     let mut dice = Dice::new(3);
-    let clients: Vec<_> = (0..10_000)
+    let clients: Vec<_> = (0..2000)
         .map(|_| world.add_client(Config::default()))
         .collect();
     for client in &clients {
