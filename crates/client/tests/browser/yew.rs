@@ -25,6 +25,12 @@ globalThis.WebSocket = class extends WebSocket {
         last = this;
     }
 };
+export async function arrive_one_by_one(count, frame) {
+    for (let number = 0; number < count; number++) {
+        last.dispatchEvent(new MessageEvent("message", { data: frame.replace("%", number) }));
+        for (let turn = 0; turn < 10; turn++) await null;
+    }
+}
 export function arrive(count, frame) {
     for (let number = 0; number < count; number++) {
         last.dispatchEvent(new MessageEvent("message", { data: frame.replace("%", number) }));
@@ -32,6 +38,9 @@ export function arrive(count, frame) {
 }
 "#)]
 extern "C" {
+    /// As `arrive`, with an end of the microtasks between frames, as between those of a server:
+    /// whatever renders in a microtask can render after each.
+    async fn arrive_one_by_one(count: u32, frame: &str);
     /// Frames arrive on the last socket, all of them in this task; `%` is the number of each.
     fn arrive(count: u32, frame: &str);
 }
@@ -201,7 +210,7 @@ async fn a_thousand_frames_in_one_task_are_a_thousand_deliveries_and_one_render(
     world.open().await;
     settle().await;
     let before = world.renders.get();
-    arrive(1000, r#"{"number":%}"#);
+    arrive_one_by_one(1000, r#"{"number":%}"#).await;
     until("a thousand deliveries", || {
         world.numbers.borrow().len() == 1000
     })
