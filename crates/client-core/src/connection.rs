@@ -835,7 +835,7 @@ impl Connection {
             }
             if self.pulse.probing {
                 self.attempt = self.attempt.saturating_add(1);
-                let delay = self.wake_delay(jitter);
+                let delay = jitter.of(self.config.wake_spread);
                 self.wait(now, delay, Cause::Unresponsive);
             } else {
                 self.back_off(now, Cause::Unresponsive, Duration::ZERO, jitter);
@@ -848,14 +848,10 @@ impl Connection {
         }
     }
 
-    fn wake_delay(&self, jitter: Jitter) -> Duration {
-        self.config.wake_spread.mul_f64(jitter.get())
-    }
-
     fn wake(&mut self, now: Instant, jitter: Jitter, slept: bool) {
         match self.state {
             State::Waiting { .. } => {
-                let delay = self.wake_delay(jitter);
+                let delay = jitter.of(self.config.wake_spread);
                 self.hasten(now, delay, Cause::Woke);
             }
             State::Open { .. } => self.probe(now, slept),
@@ -1050,7 +1046,7 @@ impl Connection {
         };
         let (generation, is_open) = (standby.generation, standby.open.is_some());
         if let Some(first) = self.state.generation()
-            && *cause == Cause::Unresponsive
+            && matches!(cause, Cause::Unresponsive)
         {
             self.outputs
                 .push_back(Output::Abandon { generation: first });

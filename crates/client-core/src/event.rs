@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::close::Closed;
 use crate::outbox::{Discard, Payload, Ticket};
-use crate::time::Instant;
+use crate::time::{Instant, whole_millis};
 
 /// The number of a socket: 1 for the first one dialled, one more for each after it.
 ///
@@ -109,7 +109,7 @@ impl fmt::Display for State {
                 attempt,
             } => write!(f, " {generation}, retry {attempt}"),
             Self::Waiting { attempt, delay, .. } => {
-                write!(f, " {} ms for retry {attempt}", delay.as_millis())
+                write!(f, " {} ms for retry {attempt}", whole_millis(*delay))
             }
             Self::Offline | Self::Closed => Ok(()),
         }

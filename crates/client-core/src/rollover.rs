@@ -42,7 +42,7 @@ impl Rollover {
     /// The age at which to replace a socket.
     pub(crate) fn age(&self, jitter: Jitter) -> Duration {
         let spread = self.latest.saturating_sub(self.earliest);
-        self.earliest + spread.mul_f64(jitter.get())
+        self.earliest + jitter.of(spread)
     }
 
     pub(crate) fn window(&self) -> Duration {

@@ -70,7 +70,27 @@ impl fmt::Display for Instant {
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Jitter(f64);
 
+/// A duration in whole milliseconds, without the 128 bits that `Duration::as_millis` has.
+pub(crate) const fn whole_millis(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_mul(1000)
+        .saturating_add(duration.subsec_millis() as u64)
+}
+
 impl Jitter {
+    /// This part of a duration, in whole milliseconds.
+    pub(crate) fn of(self, duration: Duration) -> Duration {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "not negative, a cast of a float stops at the largest integer, and nobody \
+                      draws from a span of which a float cannot tell the milliseconds"
+        )]
+        Duration::from_millis((whole_millis(duration) as f64 * self.0) as u64)
+    }
+
     /// The number, brought into `[0, 1)`; what is not a number counts as 0.
     pub const fn new(number: f64) -> Self {
         /// The largest `f64` below 1.
@@ -131,13 +151,7 @@ impl Backoff {
     /// its ceiling, except that a ceiling of zero gives zero.
     #[must_use]
     pub fn delay(&self, retry: u32, jitter: Jitter) -> Duration {
-        let millis = self.ceiling(retry).as_secs_f64() * jitter.get() * 1e3;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "not negative, and a cast of a float stops at the largest integer"
-        )]
-        Duration::from_millis(millis as u64)
+        jitter.of(self.ceiling(retry))
     }
 }
 

@@ -27,7 +27,7 @@ const PAGE: usize = 100;
 const IDLE: Duration = Duration::from_secs(300);
 /// From the last change to the truth at the latest: a page that expects nothing asks, is refused
 /// a few times, and turns some pages.
-const AT_LATEST: Duration = Duration::from_secs(360);
+const AT_LATEST: Duration = Duration::from_secs(900);
 
 /// What a page does to be right in the end; each can be left out.
 #[derive(Debug, Clone, Copy)]
@@ -444,6 +444,11 @@ impl World {
             Err(FetchError::Unavailable("no network".to_owned()))
         } else if self.chance(REFUSED) {
             self.verdict.refused += 1;
+            // A page that was turned to is asked for once more before all the pages before it are
+            // thrown away.
+            if question.after.is_some() && self.chance(0.9) {
+                return self.ask(question);
+            }
             Err(FetchError::Unavailable("503".to_owned()))
         } else {
             self.answer(&question)
