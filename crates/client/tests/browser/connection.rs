@@ -11,7 +11,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::support::{
     Heard, NOBODY, client, client_with, connection_id, connection_path, eager, http, is, look,
-    network, network_quietly, open, settle, until, wasm_memory, websocket,
+    network, network_quietly, open, settle, until, websocket,
 };
 
 fn echo(data: &str) -> Action {
@@ -380,23 +380,4 @@ async fn looking_at_the_page_brings_the_next_dial_near() {
     .await;
     look();
     assert!(client.retry_in().expect("a wait") <= Duration::from_millis(100));
-}
-
-#[wasm_bindgen_test]
-async fn five_hundred_connections_that_come_and_go_leave_nothing_in_memory() {
-    let cycle = async |count: u32| {
-        for _ in 0..count {
-            let (client, _heard) = client();
-            let _queued = client.send(&echo("x"));
-            drop(client);
-        }
-        settle().await;
-    };
-    cycle(100).await;
-    let before = wasm_memory();
-    cycle(500).await;
-    let grown = wasm_memory() - before;
-    assert!(grown <= 64.0 * 1024.0, "{grown} bytes");
-    let (client, _heard) = client();
-    open(&client).await;
 }

@@ -15,7 +15,10 @@ use crate::support::{Fake, Heard, client_with, look, network, now, open, settle,
 const SECOND: Duration = Duration::from_secs(1);
 
 fn generation(client: &Client) -> u64 {
-    client.state().generation().map_or(0, |it| it.number())
+    client
+        .state()
+        .generation()
+        .map_or(0, babelwire_client::Generation::number)
 }
 
 #[wasm_bindgen_test]
@@ -107,13 +110,15 @@ async fn sockets_are_replaced_before_their_time_and_no_frame_is_lost_or_doubled(
         r#"[{"on":{"event":"dial"},"then":{"limitAgeMs":3000}}]"#,
     )
     .await;
-    let mut config = Config::default();
-    config.dials_per_minute = 1000;
-    config.rollover = Some(Rollover {
-        earliest: SECOND,
-        latest: SECOND * 3 / 2,
-        overlap: SECOND / 2,
-    });
+    let config = Config {
+        dials_per_minute: 1000,
+        rollover: Some(Rollover {
+            earliest: SECOND,
+            latest: SECOND * 3 / 2,
+            overlap: SECOND / 2,
+        }),
+        ..Config::default()
+    };
     let (client, heard) = client_with(Options::new(fake.url()).with_config(config));
     open(&client).await;
     let mut said = Vec::new();

@@ -5,7 +5,7 @@ use babelwire_wire::Action;
 use serde::Deserialize;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::support::{Fake, client, client_with, eager, open, settle, until, wasm_memory};
+use crate::support::{Fake, client, client_with, eager, open};
 
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -164,32 +164,4 @@ async fn a_consumer_that_does_not_keep_up_is_told_how_many_it_missed() {
         };
         assert_eq!(payload, Payload::from(number.to_string()));
     }
-}
-
-#[wasm_bindgen_test]
-async fn ten_thousand_clients_that_come_and_go_with_all_they_have_leave_nothing_in_memory() {
-    // Where nobody is asked anything: a dial to a port that browsers refuse by themselves.
-    let cycle = async |count: u32| {
-        for number in 0..count {
-            let (client, _heard) = client_with(eager("ws://127.0.0.1:1/live"));
-            let (events, statuses) = (client.events(), client.statuses());
-            let messages = client.messages::<News>();
-            let call = client.call::<News>(&echo("x"));
-            drop((events, statuses));
-            drop(client);
-            drop((messages, call));
-            if number % 100 == 0 {
-                settle().await;
-            }
-        }
-        settle().await;
-    };
-    cycle(200).await;
-    let before = wasm_memory();
-    cycle(10_000).await;
-    let grown = wasm_memory() - before;
-    assert!(grown <= 64.0 * 1024.0, "{grown} bytes");
-    until("it still works", || true).await;
-    let (client, _heard) = client();
-    open(&client).await;
 }
