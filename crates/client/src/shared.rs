@@ -19,7 +19,7 @@ use crate::connection::{Client, Options};
 /// lease dials again, with the same [`Client`].
 ///
 /// All clones share one connection. When the last of them and the last lease are dropped, the
-/// socket is closed without a grace time.
+/// socket is closed without a grace time, whoever holds a clone of the client.
 ///
 /// ```no_run
 /// use babelwire_client::{Options, Shared};
@@ -162,6 +162,14 @@ struct Inner {
     is_made: Cell<bool>,
     leases: RefCell<Leases>,
     alarm: Alarm,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(client) = self.client() {
+            client.close();
+        }
+    }
 }
 
 impl Inner {

@@ -77,7 +77,9 @@ async fn without_anybody_who_could_lease_it_again_it_closes_at_once() {
     open(&lease).await;
     drop(shared);
     assert!(lease.state().is_open());
+    let client = Client::clone(&lease);
     drop(lease);
+    assert_eq!(client.state(), State::Closed);
     until_count(&fake, "open", 0).await;
 }
 
