@@ -115,6 +115,20 @@ pub struct Calling<Answer> {
     answer: PhantomData<fn() -> Answer>,
 }
 
+impl<Answer> Calling<Answer> {
+    /// A call that came to nothing.
+    #[cfg(feature = "yew")]
+    pub(crate) fn failed(error: CallError) -> Self {
+        let slot = Rc::new(Slot::default());
+        slot.fill(Err(error));
+        Self {
+            slot,
+            call: None,
+            answer: PhantomData,
+        }
+    }
+}
+
 impl<Answer> fmt::Debug for Calling<Answer> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Calling").finish_non_exhaustive()

@@ -1,13 +1,15 @@
 //! The hooks.
 
-use std::cell::{Ref, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use ::yew::prelude::*;
-use babelwire_client_core::{CallOptions, Event, Payload, Rejection, SendOutcome, State};
+use babelwire_client_core::{
+    CallError, CallOptions, Event, Payload, Rejection, SendOutcome, State,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -57,13 +59,36 @@ impl UseConnectionHandle {
             .map_or_else(closed, |it| it.send_payload(payload))
     }
 
-    /// Sends a message and waits for its answer: see [`Client::call`]. `None` where there is no
-    /// browser.
-    pub fn call<Answer: DeserializeOwned>(
-        &self,
-        message: &impl Serialize,
-    ) -> Option<Calling<Answer>> {
-        self.client().map(|it| it.call(message))
+    /// Sends a message and waits for its answer: see [`Client::call`].
+    ///
+    /// ```no_run
+    /// use babelwire_client::yew::use_connection;
+    /// use serde_json::{Value, json};
+    /// use yew::platform::spawn_local;
+    /// use yew::prelude::*;
+    ///
+    /// #[component]
+    /// fn Price() -> Html {
+    ///     let connection = use_connection();
+    ///     let price = use_state(|| "?".to_owned());
+    ///     let ask = {
+    ///         let price = price.clone();
+    ///         move |_| {
+    ///             let call = connection.call::<Value>(&json!({"action": "price", "article": "tea"}));
+    ///             let price = price.setter();
+    ///             spawn_local(async move {
+    ///                 price.set(match call.await {
+    ///                     Ok(answer) => answer["price"].to_string(),
+    ///                     Err(error) => error.to_string(),
+    ///                 });
+    ///             });
+    ///         }
+    ///     };
+    ///     html! { <button onclick={ask}>{ &*price }</button> }
+    /// }
+    /// ```
+    pub fn call<Answer: DeserializeOwned>(&self, message: &impl Serialize) -> Calling<Answer> {
+        self.call_with(message, CallOptions::default())
     }
 
     /// As [`UseConnectionHandle::call`], with options: see [`Client::call_with`].
@@ -71,8 +96,11 @@ impl UseConnectionHandle {
         &self,
         message: &impl Serialize,
         options: CallOptions,
-    ) -> Option<Calling<Answer>> {
-        self.client().map(|it| it.call_with(message, options))
+    ) -> Calling<Answer> {
+        match self.client() {
+            Some(client) => client.call_with(message, options),
+            None => Calling::failed(CallError::Closed),
+        }
     }
 
     /// Where the connection stands now. A component that shows it asks [`use_status`], which
@@ -304,10 +332,7 @@ impl<T> fmt::Debug for UseInboxHandle<T> {
 impl<T> UseInboxHandle<T> {
     /// The messages, the oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Rc<T>> + ExactSizeIterator + use<T> {
-        let messages: Vec<Rc<T>> = Ref::map(self.messages.borrow(), |it| it)
-            .iter()
-            .map(Rc::clone)
-            .collect();
+        let messages: Vec<Rc<T>> = self.messages.borrow().iter().cloned().collect();
         messages.into_iter()
     }
 

@@ -6,7 +6,9 @@ use babelwire_client::yew::{
     ConnectionProvider, UseConnectionHandle, use_action, use_connection, use_events, use_inbox,
     use_messages, use_status,
 };
-use babelwire_client::{Client, Event, Incoming, Options, Payload, SendOutcome, Shared, State};
+use babelwire_client::{
+    CallOptions, Client, Event, Incoming, Options, Payload, SendOutcome, Shared, State,
+};
 use babelwire_wire::Action;
 use serde::Deserialize;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -518,5 +520,27 @@ async fn an_action_says_what_became_of_it_and_is_the_same_callback_at_every_rend
         world.connection().send_payload(Payload::from("raw")),
         SendOutcome::Sent
     );
+    app.destroy();
+}
+
+#[wasm_bindgen_test]
+async fn a_call_is_made_from_a_handle_and_its_answer_is_no_message() {
+    let fake = Fake::new("yew-call").await;
+    let world = World::new(&fake.url());
+    let app = world.mount();
+    settle().await;
+    world.show(&[(1, holder), (2, counter)]).await;
+    let options = CallOptions {
+        correlation: Some("mine".to_owned()),
+        ..CallOptions::default()
+    };
+    let data = r#"{"correlationId":"mine","number":7}"#.to_owned();
+    let call = world
+        .connection()
+        .call_with::<Numbered>(&Action::EchoMessage { data }, options);
+    assert_eq!(call.await, Ok(Numbered { number: 7 }));
+    arrive(1, r#"{"number":1%}"#);
+    until("the next message", || world.numbers.borrow().len() == 1).await;
+    assert_eq!(*world.numbers.borrow(), [10]);
     app.destroy();
 }
