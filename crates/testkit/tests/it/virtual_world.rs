@@ -131,6 +131,23 @@ fn a_frozen_page_hears_what_came_when_it_thaws() {
 }
 
 #[test]
+fn a_timer_that_a_frozen_page_missed_fires_when_it_thaws() {
+    let mut world = World::new();
+    let page = world.add_client(Config::default());
+    world
+        .add_rule(Rule::new(Match::dial(), Action::Refuse(503)).once())
+        .unwrap();
+    world.connect(page);
+    world.run_until_state(page, "waiting", SECOND);
+    world.freezes(page);
+    world.run(HOUR);
+    assert_eq!(world.state(page).as_str(), "waiting");
+    world.thaws(page);
+    assert_eq!(world.state(page).as_str(), "connecting");
+    world.run_until_state(page, "open", SECOND);
+}
+
+#[test]
 fn a_page_without_network_waits_for_it() {
     let mut world = World::new();
     let page = world.add_client(Config::default());
