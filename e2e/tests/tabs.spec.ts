@@ -4,15 +4,24 @@ import type { BrowserContext, Page, WebSocket } from '@playwright/test';
 import { Babelwire, englishText, expect, test } from '../fixtures.js';
 import type { Server } from '../server.js';
 
-/** Every socket that the pages of a context open, in order, with the page that opened it. */
-function watchSockets(context: BrowserContext): { page: Page; socket: WebSocket }[] {
-  const sockets: { page: Page; socket: WebSocket }[] = [];
+interface Dialled {
+  page: Page;
+  socket: WebSocket;
+}
+
+/** Every socket that the pages of a context open, in order, and how many are open now. */
+function watchSockets(context: BrowserContext): { all: Dialled[]; open: () => number } {
+  const all: Dialled[] = [];
+  // Nobody tells of the sockets that end with their page.
+  const gone = new Set<Page>();
   const watch = (page: Page): void => {
-    page.on('websocket', (socket) => sockets.push({ page, socket }));
+    page.on('websocket', (socket) => all.push({ page, socket }));
+    page.on('crash', () => gone.add(page));
+    page.on('close', () => gone.add(page));
   };
   context.pages().forEach(watch);
   context.on('page', watch);
-  return sockets;
+  return { all, open: () => all.filter(({ page, socket }) => !socket.isClosed() && !gone.has(page)).length };
 }
 
 async function tabs(context: BrowserContext, server: Server, count: number): Promise<Babelwire[]> {
@@ -28,7 +37,7 @@ test('ten tabs hold one connection, and all see what one of them does', async ({
   expect(complaints.all).toEqual([]);
   const sockets = watchSockets(context);
   const [first, ...others] = await tabs(context, server, 10);
-  expect(sockets.filter(({ socket }) => !socket.isClosed())).toHaveLength(1);
+  expect(sockets.open()).toBe(1);
 
   await first.languages('en', 'es');
   await first.choose({ name: 'ten-tabs.txt', text: englishText() });
@@ -36,7 +45,7 @@ test('ten tabs hold one connection, and all see what one of them does', async ({
   for (const other of others) {
     await other.isDone('ten-tabs.txt');
   }
-  expect(sockets).toHaveLength(1);
+  expect(sockets.all).toHaveLength(1);
 });
 
 test('a message goes out from any tab and reaches all of them', async ({ context, server, complaints }) => {
@@ -107,14 +116,14 @@ for (const [how, end] of [
     const opened = await tabs(context, server, 3);
     await another.open();
     await another.languages('en', 'es');
-    const leader = sockets[0].page;
+    const leader = sockets.all[0].page;
     const left = opened.filter(({ page }) => page !== leader);
     await left[0].page.bringToFront();
 
     const start = Date.now();
     await end(leader);
     await another.choose({ name: 'meanwhile.txt', text: englishText() });
-    await expect.poll(() => sockets.length, { intervals: [20], timeout: 10_000 }).toBe(2);
+    await expect.poll(() => sockets.all.length, { intervals: [20], timeout: 10_000 }).toBe(2);
     const took = Date.now() - start;
     test.info().annotations.push({ type: 'another socket after', description: `${took} ms` });
     // Two seconds, and some for a machine that does much else.
@@ -123,9 +132,7 @@ for (const [how, end] of [
       await tab.isDone('meanwhile.txt');
     }
     // One that hung has learnt by now that it was replaced.
-    await expect
-      .poll(() => sockets.filter(({ socket }) => !socket.isClosed()).length, { timeout: 30_000 })
-      .toBe(1);
-    expect(sockets).toHaveLength(2);
+    await expect.poll(sockets.open, { timeout: 30_000 }).toBe(1);
+    expect(sockets.all).toHaveLength(2);
   });
 }
