@@ -55,7 +55,9 @@ pub use newest::{Revisions, Sequencers};
 pub use outbox::{Discard, OutboxLimits, Payload, Rejection, SendOutcome, Ticket};
 pub use reconcile::{Fetch, FetchError, FetchId, Reconcile, ReconcileConfig, ReconcileState};
 pub use rollover::Rollover;
-pub use tabs::{Claim, Details, Subscription, TabId, TabMessage, TabNews, Tabs, TabsOutput, Term};
+pub use tabs::{
+    Claim, Details, Submission, Subscription, TabId, TabMessage, TabNews, Tabs, TabsOutput, Term,
+};
 pub use time::{Backoff, Instant, Jitter};
 pub use upload::{Attempt, Upload, UploadConfig, UploadError, UploadOutput, UploadState};
 

@@ -163,12 +163,10 @@ pub enum TabNews {
     Frame,
     /// The follower's frame went out: its ticket, and the generation of the socket.
     Sent,
-    /// The follower's frame will never be sent: its ticket, and 1 if it waited for too long.
-    Discarded,
 }
 
 impl TabNews {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 12] = [
         Self::Hello,
         Self::AreYouThere,
         Self::Submit,
@@ -181,7 +179,6 @@ impl TabNews {
         Self::Opened,
         Self::Frame,
         Self::Sent,
-        Self::Discarded,
     ];
 
     fn is_of_leader(self) -> bool {
@@ -192,9 +189,9 @@ impl TabNews {
 /// What the driver must do, in the order in which [`Tabs::poll_output`] gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TabsOutput {
-    /// Join the other tabs: listen to their messages, and hold a lock of this tab's own for as
-    /// long as it is there, so that the leader learns when it is gone. What is to be posted waits
-    /// for that lock.
+    /// Join the other tabs: listen to their messages, and ask for a lock of this tab's own, to
+    /// hold for as long as it is there, so that the leader learns when it is gone. Report with
+    /// [`Tabs::handle_attached`] once it is held.
     Attach,
     /// Undo [`TabsOutput::Attach`].
     Detach,
@@ -216,13 +213,16 @@ pub enum TabsOutput {
         /// The tab.
         tab: TabId,
     },
-    /// Make a new connection, connect it, and report its events with [`Tabs::handle_event`].
+    /// Make a new connection, connect it, and report its events with [`Tabs::handle_event`]. Its
+    /// outbox must take any number of frames: each tab has limits of its own.
     Start,
     /// Close the connection, drop it, and report nothing more of it.
     Stop,
     /// Call `send` of the connection, and report with [`Tabs::handle_outcome`] before anything
     /// else.
     Send {
+        /// Whose frame it is, to report with.
+        submission: Submission,
         /// What the frame carries.
         payload: Payload,
     },
@@ -269,23 +269,24 @@ impl From<Timer> for usize {
     }
 }
 
-/// Whose frame it is. What the leader sends of its own accord has a ticket that nobody has.
-type Owner = (TabId, Ticket);
+/// A frame that a tab has given to the leader. What the leader sends of its own accord has a
+/// ticket that nobody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submission {
+    tab: TabId,
+    ticket: Ticket,
+}
 
 /// What only a leader knows.
 #[derive(Debug, Default)]
 struct Leadership {
     followers: Vec<TabId>,
     /// Who is subscribed to what, over the present socket.
-    subscriptions: Vec<(Owner, Subscription)>,
-    /// Frames that the connection has not got yet.
-    backlog: Vec<(Owner, Payload)>,
-    /// Whether the first of the backlog is with the driver.
-    handing: bool,
-    /// Frames that wait in the connection.
-    queued: Vec<(Owner, Ticket)>,
-    /// The connection's state, and why it was entered.
-    state: Option<(State, Cause)>,
+    subscriptions: Vec<(TabId, Subscription)>,
+    /// Frames that wait in the connection, oldest first, which is how they leave it.
+    queued: Vec<Submission>,
+    /// The connection's state, and the number and the words of why it was entered.
+    state: Option<(State, u64, Option<String>)>,
 }
 
 /// The machine by which the tabs of a browser share one connection.
@@ -329,8 +330,8 @@ pub struct Tabs {
     outbox: Outbox,
     /// The last of them that the present leader has.
     given: Ticket,
-    /// What some of them begin; nothing, if it was left since.
-    begins: Vec<(Ticket, Option<Subscription>)>,
+    /// What some of them begin.
+    begins: Vec<(Ticket, Subscription)>,
     leadership: Leadership,
     timers: Timers<{ Timer::COUNT }>,
     outputs: Vec<TabsOutput>,
@@ -424,20 +425,26 @@ impl Tabs {
         self.take(now, payload, Some(begins))
     }
 
-    /// Leaves a subscription. If its beginning is not sent yet, it will not be.
+    /// Leaves a subscription. A beginning that is not known to be sent is discarded.
     pub fn leave(&mut self, key: &str) {
-        for (_, begins) in &mut self.begins {
-            if begins.as_ref().is_some_and(|begins| begins.key == key) {
-                *begins = None;
+        let is_it = |(_, begins): &(Ticket, Subscription)| begins.key == key;
+        while let Some(at) = self.begins.iter().position(is_it) {
+            let (ticket, _) = self.begins.swap_remove(at);
+            if let Some(left) = self.outbox.remove(ticket) {
+                self.discard(left, Discard::Left);
             }
         }
-        self.discard_left();
         if self.is_leading() {
-            self.end_subscription(self.me, key);
+            self.end_subscriptions(self.me, Some(key));
         } else if self.role == Role::Following {
             let key = Payload::Text(key.to_owned());
             self.post(None, TabNews::Leave, Details::default(), Some(key), None);
         }
+    }
+
+    /// This tab's own lock is held.
+    pub fn handle_attached(&mut self) {
+        self.say(TabNews::Hello);
     }
 
     /// The lock is granted. The wall clock is in milliseconds since 1970.
@@ -508,45 +515,46 @@ impl Tabs {
             return;
         }
         match &mut event {
-            Event::Changed { to, cause, .. } => {
+            Event::Changed { from, to, cause } => {
+                if from.is_open() {
+                    // They ended with their socket.
+                    self.leadership.subscriptions.clear();
+                }
                 if matches!(cause, Cause::Requested) && std::mem::take(&mut self.succeeds) {
                     *cause = Cause::TabTookOver;
                 }
-                self.leadership.state = Some((*to, cause.clone()));
+                let (to, (number, words)) = (*to, cause_to_parts(cause));
+                self.leadership.state = Some((to, number, words));
                 if self.has_followers() {
                     self.describe_to(now, None);
                 }
-                self.note_state(*to, cause.clone());
+                if let Event::Changed { cause, .. } = event {
+                    self.note_state(to, cause);
+                }
             }
             Event::Opened {
                 generation,
                 continuity,
             } => {
                 let (generation, kept) = (*generation, *continuity == Continuity::Kept);
-                self.forget_subscriptions();
                 if self.has_followers() {
                     self.tell_opened(None, generation, kept);
                 }
                 self.note_opened(generation, kept);
-                self.hand_on();
             }
             Event::Sent {
-                ticket, generation, ..
+                ticket: Some(_),
+                generation,
+                ..
             } => {
-                if let Some(owner) = ticket.and_then(|ticket| self.unqueue(ticket)) {
-                    self.sent(owner, *generation);
+                if let Some(submission) = self.unqueue() {
+                    self.sent(submission, *generation);
                 }
-                self.hand_on();
             }
-            Event::Discarded { ticket, why, .. } => {
-                // After a close, each tab discards its own.
-                if let Some(owner) = self.unqueue(*ticket)
-                    && *why != Discard::Closed
-                {
-                    self.discarded(owner, *why);
-                }
-                self.hand_on();
-            }
+            // That it went out is known by the outcome.
+            Event::Sent { .. } => {}
+            // Each tab sees to its own.
+            Event::Discarded { .. } => drop(self.unqueue()),
             Event::Frame { generation, .. }
             | Event::Pinged { generation }
             | Event::Ponged { generation, .. }
@@ -568,46 +576,26 @@ impl Tabs {
         }
     }
 
-    /// What became of the frame of the last [`TabsOutput::Send`].
-    pub fn handle_outcome(&mut self, outcome: &SendOutcome) {
-        if !std::mem::take(&mut self.leadership.handing)
-            // It stays the first of the backlog until the connection has told of one that it sent.
-            || matches!(outcome, SendOutcome::Rejected(Rejection::QueueFull { .. }))
-        {
-            return;
-        }
-        let (owner, _) = self.leadership.backlog.remove(0);
+    /// What became of the frame of a [`TabsOutput::Send`].
+    pub fn handle_outcome(&mut self, submission: Submission, outcome: &SendOutcome) {
         match outcome {
             SendOutcome::Sent => {
                 let state = self.leadership.state.as_ref();
-                let generation = state.and_then(|(state, _)| state.generation());
-                self.sent(owner, generation.unwrap_or_default());
+                let generation = state.and_then(|(state, ..)| state.generation());
+                self.sent(submission, generation.unwrap_or_default());
             }
-            SendOutcome::Queued(ticket) => self.leadership.queued.push((owner, *ticket)),
-            SendOutcome::Rejected(_) => self.discarded(owner, Discard::Closed),
+            SendOutcome::Queued(_) => self.leadership.queued.push(submission),
+            // The connection is closed, and its tab will hear of that.
+            SendOutcome::Rejected(_) => {}
         }
-        self.hand_on();
     }
 
     /// The lock of a tab's own is granted: that tab is gone.
     pub fn handle_gone(&mut self, tab: TabId) {
-        let leadership = &mut self.leadership;
-        leadership.followers.retain(|follower| *follower != tab);
-        // The first may be with the driver.
-        let mut at = 0;
-        leadership.backlog.retain(|((of, _), _)| {
-            at += 1;
-            at == 1 || *of != tab
-        });
-        let all = &self.leadership.subscriptions;
-        let keys: Vec<String> = all
-            .iter()
-            .filter(|((of, _), _)| *of == tab)
-            .map(|(_, held)| held.key.clone())
-            .collect();
-        for key in keys {
-            self.end_subscription(tab, &key);
-        }
+        self.leadership
+            .followers
+            .retain(|follower| *follower != tab);
+        self.end_subscriptions(tab, None);
     }
 
     /// Whether anybody can see the page.
@@ -677,7 +665,6 @@ impl Tabs {
         self.role = Role::Following;
         self.outputs.push(TabsOutput::Attach);
         self.request_lock(false);
-        self.say(TabNews::Hello);
         self.await_answer(now, jitter);
         self.enter(self.dialling(), cause);
     }
@@ -721,7 +708,6 @@ impl Tabs {
         self.term = term;
         self.offset = None;
         self.given = Ticket::default();
-        self.discard_left();
     }
 
     fn request_lock(&mut self, steal: bool) {
@@ -795,12 +781,12 @@ impl Tabs {
             TabNews::Submit if is_mine => {
                 if let Some(payload) = message.payload {
                     let ticket = Ticket::from_number(message.details[0]);
-                    self.hand((from, ticket), payload, message.begins);
+                    self.hand(from, ticket, payload, message.begins);
                 }
             }
             TabNews::Leave if is_mine => {
-                if let Some(Payload::Text(key)) = message.payload {
-                    self.end_subscription(from, &key);
+                if let Some(key) = message.payload.as_ref().and_then(Payload::text) {
+                    self.end_subscriptions(from, Some(key));
                 }
             }
             _ => {}
@@ -813,13 +799,12 @@ impl Tabs {
     }
 
     fn describe_to(&mut self, now: Instant, to: Option<TabId>) {
-        let Some((state, cause)) = self.leadership.state.clone() else {
+        let Some((state, cause, words)) = &self.leadership.state else {
             return;
         };
+        let (state, words) = (*state, words.clone().map(Payload::Text));
         let [one, two, three, four] = state_to_numbers(state, now);
-        let (five, words) = cause_to_parts(cause);
-        let details = [one, two, three, four, five];
-        let words = words.map(Payload::Text);
+        let details = [one, two, three, four, *cause];
         self.post(to, TabNews::State, details, words, None);
         // Who hears of a change hears of what is open in its own time.
         if let State::Open { generation } = state
@@ -860,15 +845,10 @@ impl Tabs {
                     });
                 }
             }
-            TabNews::Sent => self.sent((self.me, ticket), Generation::from_number(two)),
-            TabNews::Discarded => self.discarded(
-                (self.me, ticket),
-                if two == 1 {
-                    Discard::Expired
-                } else {
-                    Discard::Closed
-                },
-            ),
+            TabNews::Sent => {
+                let tab = self.me;
+                self.sent(Submission { tab, ticket }, Generation::from_number(two));
+            }
             _ => {}
         }
     }
@@ -932,9 +912,7 @@ impl Tabs {
         }
         match self.outbox.push(now, payload) {
             Ok(ticket) => {
-                if begins.is_some() {
-                    self.begins.push((ticket, begins));
-                }
+                self.begins.extend(begins.map(|begins| (ticket, begins)));
                 self.give();
                 SendOutcome::Queued(ticket)
             }
@@ -952,9 +930,9 @@ impl Tabs {
             let (ticket, payload) = (waiting.ticket, waiting.payload.clone());
             self.given = ticket;
             let begins = self.begins.iter().find(|(of, _)| *of == ticket);
-            let begins = begins.and_then(|(_, begins)| begins.clone());
+            let begins = begins.map(|(_, begins)| begins.clone());
             if self.is_leading() {
-                self.hand((self.me, ticket), payload, begins);
+                self.hand(self.me, ticket, payload, begins);
             } else {
                 let details = [ticket.number(), 0, 0, 0, 0];
                 self.post(None, TabNews::Submit, details, Some(payload), begins);
@@ -962,99 +940,62 @@ impl Tabs {
         }
     }
 
-    /// Hands a tab's frame to the connection, after all that came before it.
-    fn hand(&mut self, owner: Owner, payload: Payload, begins: Option<Subscription>) {
+    /// Hands a tab's frame to the connection.
+    fn hand(&mut self, tab: TabId, ticket: Ticket, payload: Payload, begins: Option<Subscription>) {
         if let Some(begins) = begins {
             let all = &mut self.leadership.subscriptions;
-            all.retain(|((tab, _), held)| *tab != owner.0 || held.key != begins.key);
-            all.push((owner, begins));
-        }
-        self.leadership.backlog.push((owner, payload));
-        self.hand_on();
-    }
-
-    fn hand_on(&mut self) {
-        let leadership = &mut self.leadership;
-        if !leadership.handing
-            && let Some((_, payload)) = leadership.backlog.first()
-        {
-            leadership.handing = true;
-            let payload = payload.clone();
-            self.outputs.push(TabsOutput::Send { payload });
-        }
-    }
-
-    fn unqueue(&mut self, ticket: Ticket) -> Option<Owner> {
-        let queued = &mut self.leadership.queued;
-        let at = queued.iter().position(|(_, of)| *of == ticket)?;
-        Some(queued.remove(at).0)
-    }
-
-    /// The subscriptions of the socket before are over, unless their beginnings wait for the next.
-    fn forget_subscriptions(&mut self) {
-        let Leadership {
-            subscriptions,
-            backlog,
-            queued,
-            ..
-        } = &mut self.leadership;
-        subscriptions.retain(|(owner, _)| {
-            backlog.iter().any(|(of, _)| of == owner) || queued.iter().any(|(of, _)| of == owner)
-        });
-    }
-
-    /// The tab does not want it any more; if no other does, it is ended.
-    fn end_subscription(&mut self, tab: TabId, key: &str) {
-        let mut ended = None;
-        let mut held_still = false;
-        self.leadership.subscriptions.retain(|((of, _), held)| {
-            let is_it = held.key == key;
-            if is_it && *of == tab {
-                ended = Some(held.ending.clone());
-                return false;
+            if !all
+                .iter()
+                .any(|(of, held)| *of == tab && held.key == begins.key)
+            {
+                all.push((tab, begins));
             }
-            held_still |= is_it;
-            true
+        }
+        let submission = Submission { tab, ticket };
+        self.outputs.push(TabsOutput::Send {
+            submission,
+            payload,
         });
-        if let Some(ending) = ended
-            && !held_still
-        {
-            self.hand((self.me, Ticket::default()), ending, None);
+    }
+
+    fn unqueue(&mut self) -> Option<Submission> {
+        let queued = &mut self.leadership.queued;
+        (!queued.is_empty()).then(|| queued.remove(0))
+    }
+
+    /// The tab does not want the subscription to this key, or any, any more. What no other tab
+    /// wants is ended.
+    fn end_subscriptions(&mut self, tab: TabId, key: Option<&str>) {
+        let all = &mut self.leadership.subscriptions;
+        let mut at = 0;
+        let mut endings = Vec::new();
+        while let Some((of, held)) = all.get(at) {
+            if *of != tab || key.is_some_and(|key| held.key != key) {
+                at += 1;
+                continue;
+            }
+            let (_, ended) = all.swap_remove(at);
+            if all.iter().all(|(_, held)| held.key != ended.key) {
+                endings.push(ended.ending);
+            }
+        }
+        for ending in endings {
+            self.hand(self.me, Ticket::default(), ending, None);
         }
     }
 
-    fn sent(&mut self, (tab, ticket): Owner, generation: Generation) {
+    fn sent(&mut self, Submission { tab, ticket }: Submission, generation: Generation) {
         if tab != self.me {
             let details = [ticket.number(), generation.number(), 0, 0, 0];
             self.post(Some(tab), TabNews::Sent, details, None, None);
-        } else if let Some(sent) = self.resolve(ticket) {
+        } else if let Some(sent) = self.outbox.remove(ticket) {
+            self.begins.retain(|(of, _)| *of != ticket);
             let generation = self.own(generation);
             self.tell(Event::Sent {
                 generation,
                 ticket: Some(ticket),
                 payload: sent.payload,
             });
-        }
-    }
-
-    fn discarded(&mut self, (tab, ticket): Owner, why: Discard) {
-        if tab != self.me {
-            let expired = u64::from(why == Discard::Expired);
-            let details = [ticket.number(), expired, 0, 0, 0];
-            self.post(Some(tab), TabNews::Discarded, details, None, None);
-        } else if let Some(discarded) = self.resolve(ticket) {
-            self.discard(discarded, why);
-        }
-    }
-
-    /// Discards what begins a subscription that was left since, unless the leader has it already:
-    /// then that is for the leader to end.
-    fn discard_left(&mut self) {
-        let given = self.given;
-        let is_left = |(ticket, begins): &(Ticket, _)| *ticket > given && Option::is_none(begins);
-        while let Some(at) = self.begins.iter().position(is_left) {
-            let (ticket, _) = self.begins[at];
-            self.discarded((self.me, ticket), Discard::Left);
         }
     }
 
@@ -1071,11 +1012,6 @@ impl Tabs {
             payload: waiting.payload,
             why,
         });
-    }
-
-    fn resolve(&mut self, ticket: Ticket) -> Option<Waiting> {
-        self.begins.retain(|(of, _)| *of != ticket);
-        self.outbox.remove(ticket)
     }
 
     fn enter(&mut self, to: State, cause: Cause) {
@@ -1156,13 +1092,21 @@ fn state_from_numbers([kind, two, three, four]: [u64; 4], now: Instant) -> State
 const CLOSED: u64 = 100;
 
 /// The number of a cause, and its words.
-fn cause_to_parts(cause: Cause) -> (u64, Option<String>) {
+fn cause_to_parts(cause: &Cause) -> (u64, Option<String>) {
+    let mut words = None;
     let number = match cause {
         Cause::SocketClosed(closed) => {
-            return (CLOSED + u64::from(closed.code), Some(closed.reason));
+            words = Some(&closed.reason);
+            CLOSED + u64::from(closed.code)
         }
-        Cause::DialFailed(failure) => return (1, Some(failure.why)),
-        Cause::DialImpossible(why) => return (2, Some(why)),
+        Cause::DialFailed(failure) => {
+            words = Some(&failure.why);
+            1
+        }
+        Cause::DialImpossible(why) => {
+            words = Some(why);
+            2
+        }
         Cause::Requested => 3,
         Cause::Opened => 4,
         Cause::DialTimedOut => 5,
@@ -1175,7 +1119,7 @@ fn cause_to_parts(cause: Cause) -> (u64, Option<String>) {
         Cause::TabTookOver => 12,
         Cause::ClosedByUser => 13,
     };
-    (number, None)
+    (number, words.cloned())
 }
 
 /// The opposite of [`cause_to_parts`].

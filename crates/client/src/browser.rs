@@ -17,7 +17,7 @@ const LONGEST_TIMEOUT: u32 = i32::MAX.unsigned_abs();
     clippy::expect_used,
     reason = "the crate's documentation says that it runs where there is a window"
 )]
-fn window() -> Window {
+pub(crate) fn window() -> Window {
     web_sys::window().expect("a window")
 }
 

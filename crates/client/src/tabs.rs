@@ -8,12 +8,12 @@ use babelwire_client_core::{
     Tabs, TabsOutput,
 };
 use gloo_events::EventListener;
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Function, Object, Promise, Uint8Array};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortController, BroadcastChannel, MessageEvent};
+use web_sys::{AbortController, AbortSignal, BroadcastChannel, MessageEvent};
 
 use crate::browser::{self, Alarm, News};
 use crate::connection::{Client, Link, OnEvent, Options, Own};
@@ -66,7 +66,7 @@ impl Client {
 struct AmongTabs(Rc<Driver>);
 
 impl AmongTabs {
-    fn connect(options: Options, tabs: TabsOptions, on_event: OnEvent) -> Self {
+    fn connect(mut options: Options, tabs: TabsOptions, on_event: OnEvent) -> Self {
         let mut name = tabs.name;
         name.insert_str(0, LANGUAGE);
         name.push(' ');
@@ -78,10 +78,14 @@ impl AmongTabs {
             reason = "from zero up to below 2⁵³"
         )]
         let me = TabId::from_number((browser::jitter().get() * 2_f64.powi(53)) as u64);
+        let limits = options.config.outbox;
+        // The tab that has the socket sends for all of them, and each has limits of its own.
+        options.config.outbox.queued_frames = usize::MAX;
+        options.config.outbox.queued_bytes = usize::MAX;
         let driver = Rc::new(Driver {
             name,
             me,
-            tabs: RefCell::new(Tabs::new(me, options.config.outbox)),
+            tabs: RefCell::new(Tabs::new(me, limits)),
             options,
             own: RefCell::default(),
             events: RefCell::default(),
@@ -92,7 +96,6 @@ impl AmongTabs {
             listeners: RefCell::default(),
             on_event: RefCell::new(Some(on_event)),
             busy: Cell::new(false),
-            due: Cell::new(false),
         });
         driver.listen();
         driver.input(|tabs, now, jitter| {
@@ -105,16 +108,19 @@ impl AmongTabs {
 
 impl Link for AmongTabs {
     fn send(&self, payload: Payload) -> SendOutcome {
-        self.0.input_soon(|tabs, now, _| tabs.send(now, payload))
+        self.0.run_soon();
+        self.0.tabs.borrow_mut().send(browser::now(), payload)
     }
 
     fn join(&self, payload: Payload, begins: Subscription) -> SendOutcome {
-        self.0
-            .input_soon(|tabs, now, _| tabs.join(now, payload, begins))
+        self.0.run_soon();
+        let now = browser::now();
+        self.0.tabs.borrow_mut().join(now, payload, begins)
     }
 
     fn leave(&self, key: &str) {
-        self.0.input_soon(|tabs, _, _| tabs.leave(key));
+        self.0.run_soon();
+        self.0.tabs.borrow_mut().leave(key);
     }
 
     fn state(&self) -> State {
@@ -164,8 +170,6 @@ struct Driver {
     on_event: RefCell<Option<OnEvent>>,
     /// Whether outputs are being carried out further up the stack.
     busy: Cell<bool>,
-    /// Whether they will be once this task is over.
-    due: Cell<bool>,
 }
 
 /// That this tab is there, for the others.
@@ -173,19 +177,7 @@ struct Presence {
     channel: BroadcastChannel,
     /// The tab's own lock, by which the others learn that it is gone.
     _lock: Lock,
-    /// What is to be posted once that lock is held; `None` when it is.
-    waiting: Option<Vec<JsValue>>,
     _listener: EventListener,
-}
-
-impl Presence {
-    fn post(&mut self, message: JsValue) {
-        match &mut self.waiting {
-            Some(waiting) => waiting.push(message),
-            // Throws only for a closed channel, and for what cannot be cloned.
-            None => drop(self.channel.post_message(&message)),
-        }
-    }
 }
 
 impl Drop for Presence {
@@ -230,23 +222,15 @@ impl Driver {
         result
     }
 
-    /// Tells the machine something, and does what it says once this task is over: whoever gets a
-    /// ticket has it before any event tells of it.
-    fn input_soon<T>(self: &Rc<Self>, input: impl FnOnce(&mut Tabs, Instant, Jitter) -> T) -> T {
-        if !self.due.replace(true) {
-            let driver = Rc::downgrade(self);
-            spawn_local(async move {
-                if let Some(driver) = driver.upgrade() {
-                    driver.due.set(false);
-                    driver.run();
-                }
-            });
-        }
-        input(
-            &mut self.tabs.borrow_mut(),
-            browser::now(),
-            browser::jitter(),
-        )
+    /// Does what the machine says once this task is over: whoever gets a ticket has it before any
+    /// event tells of it.
+    fn run_soon(self: &Rc<Self>) {
+        let driver = Rc::downgrade(self);
+        spawn_local(async move {
+            if let Some(driver) = driver.upgrade() {
+                driver.run();
+            }
+        });
     }
 
     /// Carries out the machine's outputs. What is told meanwhile is left to the loop that is
@@ -295,8 +279,9 @@ impl Driver {
             }
             TabsOutput::ReleaseLock => drop(self.lock.take()),
             TabsOutput::Post(message) => {
-                if let Some(presence) = &mut *self.presence.borrow_mut() {
-                    presence.post(encode(message).into());
+                if let Some(presence) = &*self.presence.borrow() {
+                    // Throws only for a closed channel, and for what cannot be cloned.
+                    let _ = presence.channel.post_message(&encode(message));
                 }
             }
             TabsOutput::Watch { tab } => {
@@ -327,12 +312,13 @@ impl Driver {
                 self.events.take();
                 self.watched.take();
             }
-            TabsOutput::Send { payload } => {
-                let outcome = self.own.borrow().as_ref().map(|own| own.send(payload));
-                if let Some(outcome) = outcome {
-                    self.tabs.borrow_mut().handle_outcome(&outcome);
-                }
-            }
+            TabsOutput::Send {
+                submission,
+                payload,
+            } => self.with_own(|own| {
+                let outcome = own.send(payload);
+                self.tabs.borrow_mut().handle_outcome(submission, &outcome);
+            }),
             TabsOutput::Retry => self.with_own(Own::retry_now),
             TabsOutput::Tick => self.with_own(Own::tick),
             TabsOutput::Watched(watched) => self.with_own(|own| own.set_watched(watched)),
@@ -373,7 +359,6 @@ impl Driver {
         Ok(Presence {
             channel,
             _lock: lock,
-            waiting: Some(Vec::new()),
             _listener: listener,
         })
     }
@@ -399,13 +384,7 @@ impl Driver {
                 self.unwatch(tab);
                 self.tabs.borrow_mut().handle_gone(tab);
             }
-            (Wanted::Own, LockNews::Granted) => {
-                if let Some(presence) = &mut *self.presence.borrow_mut() {
-                    for message in presence.waiting.take().into_iter().flatten() {
-                        presence.post(message);
-                    }
-                }
-            }
+            (Wanted::Own, LockNews::Granted) => self.tabs.borrow_mut().handle_attached(),
             (Wanted::Common(claim), LockNews::Granted) => {
                 let wall = browser::wall_clock();
                 self.tabs.borrow_mut().handle_granted(claim, wall);
@@ -455,16 +434,38 @@ extern "C" {
     fn request(
         this: &LockManager,
         name: &str,
-        options: &JsValue,
+        options: &LockOptions,
         granted: &Function,
     ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(extends = web_sys::Navigator)]
+    type Navigator;
+
+    /// None in a page that came over an insecure connection.
+    #[wasm_bindgen(method, getter)]
+    fn locks(this: &Navigator) -> Option<LockManager>;
+
+    type LockOptions;
+
+    #[wasm_bindgen(method, setter)]
+    fn set_steal(this: &LockOptions, steal: bool);
+
+    #[wasm_bindgen(method, setter)]
+    fn set_signal(this: &LockOptions, signal: &AbortSignal);
 }
 
 /// A lock that is asked for or held. Dropping it ends either, and nothing more is told.
 struct Lock {
-    wanted: Rc<Cell<bool>>,
+    stage: Rc<Cell<Stage>>,
     release: Option<Function>,
-    cancel: Option<AbortController>,
+    cancel: AbortController,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Asked,
+    Held,
+    Over,
 }
 
 impl Lock {
@@ -474,61 +475,47 @@ impl Lock {
         steal: bool,
         tell: impl Fn(LockNews) + 'static,
     ) -> Result<Self, JsValue> {
-        let navigator = js_sys::global();
-        let navigator = Reflect::get(&navigator, &JsValue::from("navigator"))?;
-        let locks = Reflect::get(&navigator, &JsValue::from("locks"))?;
-        if locks.is_undefined() {
-            return Err(locks);
-        }
-        let options = Object::new();
-        // A request that steals is not waited for, and takes no signal.
-        let cancel = if steal {
-            Reflect::set(&options, &JsValue::from("steal"), &JsValue::TRUE)?;
-            None
+        let navigator = browser::window().navigator();
+        let locks = navigator.unchecked_ref::<Navigator>().locks();
+        let locks = locks.ok_or(JsValue::UNDEFINED)?;
+        let options: LockOptions = Object::new().unchecked_into();
+        let cancel = AbortController::new()?;
+        if steal {
+            // Such a request is not waited for, and takes no signal.
+            options.set_steal(true);
         } else {
-            let cancel = AbortController::new()?;
-            Reflect::set(&options, &JsValue::from("signal"), &cancel.signal())?;
-            Some(cancel)
-        };
+            options.set_signal(&cancel.signal());
+        }
         let mut release = None;
         // The lock is held until this is settled.
         let held = Promise::new(&mut |resolve, _| release = Some(resolve));
-        let wanted = Rc::new(Cell::new(true));
+        let stage = Rc::new(Cell::new(Stage::Asked));
         let tell = Rc::new(tell);
         let granted = {
-            let (wanted, tell) = (Rc::clone(&wanted), Rc::clone(&tell));
+            let (stage, tell) = (Rc::clone(&stage), Rc::clone(&tell));
             Closure::once(move |_: JsValue| {
-                if wanted.get() {
+                if stage.get() == Stage::Asked {
+                    stage.set(Stage::Held);
                     tell(LockNews::Granted);
                 }
                 held
             })
         };
-        let ended = locks.unchecked_ref::<LockManager>().request(
-            name,
-            &options,
-            granted.as_ref().unchecked_ref(),
-        )?;
-        let wanted_still = Rc::clone(&wanted);
+        let ended = locks.request(name, &options, granted.as_ref().unchecked_ref())?;
+        let last_stage = Rc::clone(&stage);
         spawn_local(async move {
-            let ended = JsFuture::from(ended).await;
+            // Whether it is released, taken, cancelled or refused.
+            let _ = JsFuture::from(ended).await;
             // Until now the browser might have called it.
             drop(granted);
-            if let Err(error) = ended
-                && wanted_still.replace(false)
-            {
-                let name = Reflect::get(&error, &JsValue::from("name")).ok();
-                let is_lost =
-                    name.and_then(|name| name.as_string()).as_deref() == Some("AbortError");
-                tell(if is_lost {
-                    LockNews::Lost
-                } else {
-                    LockNews::Refused
-                });
+            match last_stage.replace(Stage::Over) {
+                Stage::Asked => tell(LockNews::Refused),
+                Stage::Held => tell(LockNews::Lost),
+                Stage::Over => {}
             }
         });
         Ok(Self {
-            wanted,
+            stage,
             release,
             cancel,
         })
@@ -537,10 +524,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.wanted.set(false);
-        if let Some(cancel) = &self.cancel {
-            cancel.abort();
-        }
+        self.stage.set(Stage::Over);
+        self.cancel.abort();
         if let Some(release) = &self.release {
             // Resolving a promise does not throw.
             let _ = release.call0(&JsValue::UNDEFINED);

@@ -40,6 +40,7 @@ enum Happening {
     FrameReachesClient(Socket, Payload),
     CloseReachesClient(Socket, u16),
     Message(Who, u32, TabMessage),
+    Attached(Who, u32),
     Granted(Who, Claim),
     Lost(Who, Claim),
     Gone(Who, TabId),
@@ -54,6 +55,7 @@ impl Happening {
             | Self::FrameReachesClient((who, ..), _)
             | Self::CloseReachesClient((who, ..), _)
             | Self::Message(who, ..)
+            | Self::Attached(who, _)
             | Self::Granted(who, _)
             | Self::Lost(who, _)
             | Self::Gone(who, _) => Some(*who),
@@ -511,6 +513,12 @@ impl Browser {
                     self.tabs[who].tabs.handle_message(now, message);
                 }
             }
+            Happening::Attached(who, attachment) => {
+                let tab = &mut self.tabs[who];
+                if tab.attached && tab.attachments == attachment {
+                    tab.tabs.handle_attached();
+                }
+            }
             Happening::Granted(who, claim) => {
                 self.tabs[who].tabs.handle_granted(claim, now.as_millis());
             }
@@ -584,8 +592,11 @@ impl Browser {
     fn obey_tabs(&mut self, who: Who, output: TabsOutput) {
         match output {
             TabsOutput::Attach => {
-                self.tabs[who].attached = true;
-                self.tabs[who].attachments += 1;
+                let tab = &mut self.tabs[who];
+                tab.attached = true;
+                tab.attachments += 1;
+                let attachment = tab.attachments;
+                self.after(MILLISECOND, Happening::Attached(who, attachment));
             }
             TabsOutput::Detach => self.detach(who),
             TabsOutput::RequestLock { claim, steal } => self.request_lock(who, claim, steal),
@@ -602,7 +613,10 @@ impl Browser {
             TabsOutput::Start => {
                 let tab = &mut self.tabs[who];
                 assert!(tab.connection.is_none(), "one connection at a time");
-                let mut connection = Connection::new(self.config);
+                let mut config = self.config;
+                config.outbox.queued_frames = usize::MAX;
+                config.outbox.queued_bytes = usize::MAX;
+                let mut connection = Connection::new(config);
                 connection.connect(self.now);
                 tab.connection = Some(connection);
                 tab.connections += 1;
@@ -614,11 +628,14 @@ impl Browser {
                 self.accepted.retain(|(of, ..)| *of != who);
                 self.watches.retain(|(watcher, _)| *watcher != who);
             }
-            TabsOutput::Send { payload } => {
+            TabsOutput::Send {
+                submission,
+                payload,
+            } => {
                 let now = self.now;
                 let connection = self.tabs[who].connection.as_mut();
                 let outcome = connection.expect("it is started").send(now, payload);
-                self.tabs[who].tabs.handle_outcome(&outcome);
+                self.tabs[who].tabs.handle_outcome(submission, &outcome);
             }
             TabsOutput::Retry => {
                 let now = self.now;
