@@ -15,7 +15,7 @@ use crate::{paths, tools};
 const PROFILE: &str = "wasm-release";
 
 /// What rustc is told for the page alone, beyond its profile.
-const RUSTFLAGS: [&str; 7] = [
+const RUSTFLAGS: [&str; 10] = [
     "-Zunstable-options",
     // Nothing that only says where and why a panic happened.
     "-Cpanic=immediate-abort",
@@ -27,9 +27,15 @@ const RUSTFLAGS: [&str; 7] = [
     "-Ctarget-feature=+bulk-memory,+mutable-globals,+nontrapping-fptoint,+sign-ext",
     // Half of the usual stack, below all static data: their addresses then take a byte less each.
     "-Clink-arg=-zstack-size=524288",
+    // LLVM does these for speed even where it is told to save space: it rewrites the counters of
+    // loops, and loads early what only one of two ways needs. A little more is inlined than it
+    // would by itself (5), which leaves fewer calls with many arguments.
+    "-Cllvm-args=-disable-lsr",
+    "-Cllvm-args=-enable-load-pre=false",
+    "-Cllvm-args=-inline-threshold=10",
 ];
 
-/// Has Cargo compile the standard library with the page, for size, with [`RUSTFLAGS`]: some 13 KB
+/// Has Cargo compile the standard library with the page, for size, with [`RUSTFLAGS`]: some 14 KB
 /// less for each first visit. A panic ends the page either way, and boot.js says so.
 ///
 /// `build-std`, `panic=immediate-abort` and some of the flags are unstable, hence
