@@ -15,7 +15,7 @@ use crate::time::{Backoff, Instant, Jitter, Timers};
 pub struct Config {
     /// The delays before dialling again.
     pub backoff: Backoff,
-    /// The most dials in a minute that nobody asked for. By default 10, which bounds what unlucky
+    /// The most dials in a minute that nobody asked for, at least 1. By default 10, which bounds what unlucky
     /// draws can do to a server that accepts and closes at once.
     pub dials_per_minute: usize,
     /// How long a dial may take. By default 15 s: a function that starts cold answers within a
@@ -150,7 +150,7 @@ pub struct Connection {
     /// Retries since a connection was last stable.
     attempt: u32,
     /// When the last dials were made, as many as a minute may have.
-    dials: VecDeque<Instant>,
+    dials: Vec<Instant>,
     online: bool,
     visible: bool,
     reauthenticate: bool,
@@ -182,7 +182,7 @@ impl Connection {
             state: State::Closed,
             generation: Generation::default(),
             attempt: 0,
-            dials: VecDeque::new(),
+            dials: Vec::new(),
             online: true,
             visible: true,
             reauthenticate: false,
@@ -607,10 +607,10 @@ impl Connection {
 
     fn ask_for_a_socket(&mut self, now: Instant) -> Generation {
         self.generation = self.generation.next();
-        self.dials.push_back(now);
-        while self.dials.len() > self.config.dials_per_minute {
-            self.dials.pop_front();
+        if self.dials.len() >= self.config.dials_per_minute && !self.dials.is_empty() {
+            self.dials.remove(0);
         }
+        self.dials.push(now);
         self.outputs.push_back(Output::Dial {
             generation: self.generation,
             reauthenticate: self.reauthenticate,
@@ -620,7 +620,7 @@ impl Connection {
 
     /// The first moment from `wanted` on at which a dial is not one too many for its minute.
     fn may_dial_at(&self, wanted: Instant) -> Instant {
-        match self.dials.front() {
+        match self.dials.first() {
             Some(first) if self.dials.len() >= self.config.dials_per_minute => {
                 wanted.max(*first + MINUTE)
             }

@@ -1,6 +1,5 @@
 //! A second socket before the first one's time is over.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::event::Generation;
@@ -57,7 +56,7 @@ impl Rollover {
 /// gives copies: a backend that says the same thing twice means it.
 #[derive(Debug, Default)]
 pub(crate) struct Twins {
-    seen: VecDeque<Seen>,
+    seen: Vec<Seen>,
     /// While there are two sockets, and for a window after.
     watching: bool,
     until: Option<Instant>,
@@ -105,10 +104,10 @@ impl Twins {
             return false;
         }
         let digest = digest(payload);
-        while self.seen.front().is_some_and(|seen| seen.at + window < now) || self.seen.len() > MOST
-        {
-            self.seen.pop_front();
+        if self.seen.len() > MOST {
+            self.seen.remove(0);
         }
+        self.seen.retain(|seen| seen.at + window >= now);
         // What is left over here waits for its twin, so the search is short.
         let twin = self
             .seen
@@ -118,7 +117,7 @@ impl Twins {
             self.seen.remove(twin);
             return true;
         }
-        self.seen.push_back(Seen {
+        self.seen.push(Seen {
             at: now,
             over,
             digest,
