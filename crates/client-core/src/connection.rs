@@ -15,8 +15,8 @@ use crate::time::{Backoff, Instant, Jitter, Timers};
 pub struct Config {
     /// The delays before dialling again.
     pub backoff: Backoff,
-    /// The most dials in a minute that nobody asked for, at least 1. By default 10, which bounds what unlucky
-    /// draws can do to a server that accepts and closes at once.
+    /// The most dials in a minute that nobody asked for, at least 1. By default 10, which bounds
+    /// what unlucky draws can do to a server that accepts and closes at once.
     pub dials_per_minute: usize,
     /// How long a dial may take. By default 15 s: a function that starts cold answers within a
     /// few seconds, and a browser left to itself waits minutes for a host that is silent.
