@@ -73,7 +73,7 @@ type Fetching = Pin<Box<dyn Future<Output = Result<Endpoint, DialFailure>>>>;
 /// Where the endpoint comes from.
 #[derive(Clone)]
 enum Source {
-    Fixed(Endpoint),
+    Fixed(Rc<Endpoint>),
     Asked(Rc<dyn Fn(DialRequest) -> Fetching>),
 }
 
@@ -105,7 +105,7 @@ impl Options {
     /// The defaults, for this endpoint.
     pub fn to(endpoint: Endpoint) -> Self {
         Self {
-            source: Source::Fixed(endpoint),
+            source: Source::Fixed(Rc::new(endpoint)),
             config: Config::default(),
         }
     }

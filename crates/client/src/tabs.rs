@@ -20,7 +20,7 @@ use crate::connection::{Client, Link, OnEvent, Options, Own};
 
 /// The language that the tabs speak with each other. Tabs with different ones, after a deployment
 /// say, have different connections.
-const LANGUAGE: &str = "babelwire-tabs/1 ";
+const LANGUAGE: &str = "babelwire-tabs/1: ";
 
 /// Which tabs share a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl AmongTabs {
     fn connect(mut options: Options, tabs: TabsOptions, on_event: OnEvent) -> Self {
         let mut name = tabs.name;
         name.insert_str(0, LANGUAGE);
-        name.push(' ');
+        name.push_str(", ");
         name.push_str(options.url().unwrap_or_default());
         // 53 bits: all that JavaScript's numbers hold exactly.
         #[expect(
@@ -399,7 +399,10 @@ impl Driver {
 
     /// The name of a tab's own lock.
     fn name_of(&self, tab: TabId) -> String {
-        [&self.name, " ", &tab.number().to_string()].concat()
+        let mut name = self.name.clone();
+        name.push_str(", ");
+        name.push_str(&tab.number().to_string());
+        name
     }
 }
 

@@ -106,7 +106,7 @@ async fn tabs(fake: &Fake, name: &str, count: usize) -> Vec<(Client, Heard<Event
 
 /// The name of the lock that the tabs compete for.
 fn lock(fake: &Fake, name: &str) -> String {
-    format!("babelwire-tabs/1 {name} {}", fake.url())
+    format!("babelwire-tabs/1: {name}, {}", fake.url())
 }
 
 fn openings(heard: &Heard<Event>) -> Vec<Continuity> {
