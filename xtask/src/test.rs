@@ -270,7 +270,15 @@ impl World {
         let data = Scratch(scratch("wasm-data")?);
         // The addresses are compiled into the tests: the same ones again save compiling them
         // again.
-        let page = format!("127.0.0.1:{}", server::preferably(18_092)?);
+        let port = server::preferably(18_091)?;
+        // The runner listens on the page's port only now and then: where the server's is taken,
+        // another run is under way and needs it.
+        let page = if port == 18_091 {
+            server::preferably(18_092)?
+        } else {
+            server::free_port()?
+        };
+        let page = format!("127.0.0.1:{page}");
         let fake = Server::start_fake_gateway(
             &server::build_fake_gateway()?,
             server::preferably(18_093)?,
@@ -278,7 +286,7 @@ impl World {
         )?;
         let server = Server::start(
             &binary,
-            server::preferably(18_091)?,
+            port,
             [
                 OsString::from("--data"),
                 data.0.clone().into_os_string(),
