@@ -248,6 +248,8 @@ async fn a_callback_may_send_and_close_and_events_stay_in_order() {
     until("the close", || client.state() == State::Closed).await;
     let order = heard.map(|event| {
         Some(match event {
+            // The heartbeat asks whenever it likes.
+            Event::Pinged { .. } | Event::Ponged { .. } => return None,
             Event::Changed { to, .. } => to.as_str(),
             Event::Opened { .. } => "opened",
             Event::Sent { .. } => "sent",
@@ -364,6 +366,7 @@ async fn looking_at_the_page_brings_the_next_dial_near() {
         base: Duration::from_millis(100),
         cap: Duration::from_secs(3600),
     };
+    options.config.wake_spread = Duration::from_millis(100);
     let (client, _heard) = client_with(options);
     until("a long wait", || {
         // The first waits are too short to tell anything from: out of patience with them.
