@@ -83,8 +83,12 @@ struct Tab {
     /// How often it joined the others: a channel that was closed delivers nothing more.
     attachments: u32,
     hidden_since: Option<Instant>,
+    /// Whether somebody looks at another tab that shares its connection.
+    watched: bool,
     waiting: VecDeque<Happening>,
     events: Vec<Event>,
+    /// The last socket that was told as open.
+    opened: Option<Generation>,
     /// Frames taken and not resolved yet, in order.
     unresolved: VecDeque<(Ticket, Payload)>,
 }
@@ -112,6 +116,8 @@ struct Browser {
     dice: Dice,
     config: Config,
     server_accepts: bool,
+    /// With what it closes a dial that it does not accept.
+    refusal: u16,
     /// Sockets that the server holds open.
     accepted: BTreeSet<Socket>,
     /// Those, and those that it held.
@@ -147,6 +153,7 @@ impl Browser {
             dice: Dice::new(11),
             config: *config,
             server_accepts: true,
+            refusal: 1006,
             accepted: BTreeSet::new(),
             known: BTreeSet::new(),
             most_accepted: 0,
@@ -177,9 +184,18 @@ impl Browser {
     }
 
     fn open_tab(&mut self) -> Who {
+        self.open(None)
+    }
+
+    /// Opens a tab that nobody looks at.
+    fn open_tab_behind(&mut self) -> Who {
+        self.open(Some(self.now))
+    }
+
+    fn open(&mut self, hidden_since: Option<Instant>) -> Who {
         let who = self.tabs.len();
         // Names have no order in time.
-        let id = TabId::from_number((who as u64 + 1) * 7919 % 104_729);
+        let id = TabId::from_number((who as u64 + 1) * 70_001 % 104_729);
         self.tabs.push(Tab {
             id,
             tabs: Tabs::new(id, self.config.outbox),
@@ -189,13 +205,17 @@ impl Browser {
             life: Life::Running,
             attached: false,
             attachments: 0,
-            hidden_since: None,
+            hidden_since,
+            watched: false,
             waiting: VecDeque::new(),
             events: Vec::new(),
+            opened: None,
             unresolved: VecDeque::new(),
         });
         let jitter = self.dice.roll();
-        self.tabs[who].tabs.connect(self.now, jitter);
+        let tabs = &mut self.tabs[who].tabs;
+        tabs.handle_visibility(self.now, hidden_since.is_none(), jitter);
+        tabs.connect(self.now, jitter);
         self.obey(who);
         who
     }
@@ -259,23 +279,26 @@ impl Browser {
     fn hide(&mut self, who: Who) {
         if self.tabs[who].hidden_since.is_none() && self.tabs[who].life == Life::Running {
             self.tabs[who].hidden_since = Some(self.now);
-            let jitter = self.dice.roll();
-            self.tabs[who]
-                .tabs
-                .handle_visibility(self.now, false, jitter);
-            self.obey(who);
+            self.tell_visibility(who);
         }
     }
 
     fn show(&mut self, who: Who) {
         if self.tabs[who].hidden_since.is_some() && self.tabs[who].life == Life::Running {
             self.tabs[who].hidden_since = None;
-            let jitter = self.dice.roll();
-            self.tabs[who]
-                .tabs
-                .handle_visibility(self.now, true, jitter);
-            self.obey(who);
+            self.tell_visibility(who);
         }
+    }
+
+    fn tell_visibility(&mut self, who: Who) {
+        let (now, jitter) = (self.now, self.dice.roll());
+        let tab = &mut self.tabs[who];
+        let visible = tab.hidden_since.is_none();
+        tab.tabs.handle_visibility(now, visible, jitter);
+        if let Some(connection) = &mut tab.connection {
+            connection.handle_visibility(now, visible || tab.watched, jitter);
+        }
+        self.obey(who);
     }
 
     fn send(&mut self, who: Who, text: &str) -> SendOutcome {
@@ -470,7 +493,8 @@ impl Browser {
                     self.accepted.insert(socket);
                     self.after(LATENCY, Happening::OpenReachesClient(socket));
                 } else {
-                    self.after(LATENCY, Happening::CloseReachesClient(socket, 1006));
+                    let refusal = self.refusal;
+                    self.after(LATENCY, Happening::CloseReachesClient(socket, refusal));
                 }
             }
             Happening::OpenReachesClient(socket) => {
@@ -652,6 +676,7 @@ impl Browser {
             TabsOutput::Watched(watched) => {
                 let (now, jitter) = (self.now, self.dice.roll());
                 let tab = &mut self.tabs[who];
+                tab.watched = watched;
                 let visible = watched || tab.hidden_since.is_none();
                 if let Some(connection) = &mut tab.connection {
                     connection.handle_visibility(now, visible, jitter);
@@ -682,11 +707,11 @@ impl Browser {
         if let Event::Opened { generation, .. } = &event {
             let generation = *generation;
             assert_eq!(tab.tabs.state(), State::Open { generation });
-            let earlier = tab.events.iter().filter_map(|event| match event {
-                Event::Opened { generation, .. } => Some(*generation),
-                _ => None,
-            });
-            assert!(earlier.max() < Some(generation), "generations grow");
+            let before = tab.opened.replace(generation);
+            assert!(before < Some(generation), "generations grow");
+        }
+        if let Event::Frame { generation, .. } = &event {
+            assert!(tab.opened >= Some(*generation), "what is open is heard");
         }
         tab.events.push(event);
     }
@@ -895,19 +920,37 @@ fn leader_freezes_without_a_word_and_another_takes_over_within_2_s() {
 
 #[test]
 fn a_lock_that_goes_to_a_frozen_tab_is_taken_from_it_within_2_s() {
-    let mut browser = Browser::with_tabs(4);
-    browser.freeze(1);
-    browser.run(MINUTE);
-    browser.crash(0);
-    assert_eq!(browser.lock.holder.map(|(who, _)| who), Some(1));
-    let took = replaced(&mut browser, 0);
-    assert!(took < REPLACED, "{took:?}");
-    assert_eq!(browser.leaders(), [3], "it is the one that is looked at");
-    browser.run(MINUTE);
-    browser.thaw(1);
-    browser.run(SECOND);
-    assert_eq!(browser.leaders(), [3]);
-    assert!((1..4).all(|who| browser.is_open(who)));
+    // By a tab with a greater name, and by one with a lesser.
+    for looker in [3, 2] {
+        let mut browser = Browser::with_tabs(4);
+        browser.hide(3);
+        browser.show(looker);
+        browser.freeze(1);
+        browser.run(MINUTE);
+        browser.crash(0);
+        assert_eq!(browser.lock.holder.map(|(who, _)| who), Some(1));
+        let took = replaced(&mut browser, 0);
+        assert!(took < REPLACED, "{took:?}");
+        assert_eq!(browser.leaders(), [looker]);
+        browser.run(MINUTE);
+        browser.thaw(1);
+        browser.run(SECOND);
+        assert_eq!(browser.leaders(), [looker], "it was given the lock first");
+        assert!((1..4).all(|who| browser.is_open(who)));
+    }
+}
+
+#[test]
+fn a_leader_whose_lock_was_taken_steps_down_though_nobody_says_that_it_leads() {
+    let mut browser = Browser::with_tabs(3);
+    // A claim that the tab does not remember.
+    browser.request_lock(1, Claim::default(), true);
+    browser.run(2 * MILLISECOND);
+    assert!(browser.leaders().is_empty());
+    browser.run(REPLACED);
+    assert_eq!(browser.leaders(), [2], "the one that is looked at takes it");
+    assert!((0..3).all(|who| browser.is_open(who)));
+    assert_eq!(browser.accepted.len(), 1);
 }
 
 #[test]
@@ -960,9 +1003,9 @@ fn nobody_is_robbed_for_being_in_the_background() {
 fn nobody_is_robbed_after_the_machine_slept_or_the_asker_stood_still() {
     let mut browser = Browser::with_tabs(3);
     for _ in 0..200 {
-        // The asker stands still in the middle of a question, or of a pause.
-        let part = browser.dice.roll().get();
-        browser.run((2 * SECOND).mul_f64(part));
+        // The asker stands still before it has read an answer.
+        let posts = browser.posts;
+        browser.run_until("it asks", SECOND, |browser| browser.posts > posts);
         browser.freeze(2);
         browser.run(MINUTE);
         browser.thaw(2);
@@ -984,6 +1027,8 @@ fn nobody_is_robbed_after_the_machine_slept_or_the_asker_stood_still() {
 fn hidden_tabs_ask_nothing() {
     let mut browser = Browser::with_tabs(10);
     browser.hide(9);
+    browser.open_tab_behind();
+    browser.run(SECOND);
     let posts = browser.posts;
     browser.run(24 * HOUR);
     assert_eq!(browser.posts, posts);
@@ -1004,6 +1049,27 @@ fn a_hidden_leader_keeps_time_by_the_questions_of_a_tab_that_is_looked_at() {
     let until = waiting(&browser).unwrap();
     browser.run_until("it is open", HOUR, |browser| browser.is_open(1));
     assert!(browser.now - until < SECOND, "{:?}", browser.now - until);
+}
+
+#[test]
+fn a_connection_counts_as_looked_at_while_any_of_its_tabs_is() {
+    let mut browser = Browser::with_tabs(2);
+    let pings = |browser: &mut Browser, time: Duration| {
+        browser.tabs[0].events.clear();
+        browser.run(time);
+        let is_ping = |event: &&Event| matches!(event, Event::Pinged { .. });
+        browser.tabs[0].events.iter().filter(is_ping).count()
+    };
+    browser.run(10 * MINUTE);
+    let looked_at = pings(&mut browser, 10 * MINUTE);
+    assert!(looked_at > 60, "{looked_at} in 10 minutes");
+    browser.hide(1);
+    browser.run(10 * MINUTE);
+    let hidden = pings(&mut browser, 10 * MINUTE);
+    assert!((5..=10).contains(&hidden), "{hidden} in 10 minutes");
+    browser.show(1);
+    browser.run(SECOND);
+    assert!(pings(&mut browser, 10 * MINUTE) > 60);
 }
 
 #[test]
@@ -1218,17 +1284,26 @@ fn retry_now_in_a_follower_dials_at_the_leader() {
 #[test]
 fn a_connection_that_the_server_ended_for_good_is_closed_in_every_tab_until_somebody_wants_it() {
     let mut browser = Browser::with_tabs(3);
-    let _queued = browser.send(2, "first");
+    browser.server_goes_down();
     browser.run(SECOND);
-    for socket in std::mem::take(&mut browser.accepted) {
-        browser.after(LATENCY, Happening::CloseReachesClient(socket, 4403));
+    for who in 0..3 {
+        let _queued = browser.send(who, "too late");
     }
+    browser.refusal = 4403;
     browser.run(HOUR);
     for who in 0..3 {
         assert_eq!(browser.tabs[who].tabs.state(), State::Closed, "{who}");
+        assert!(matches!(
+            browser.tabs[who].events.last(),
+            Some(Event::Discarded {
+                why: Discard::Closed,
+                ..
+            })
+        ));
         let outcome = browser.send(who, "hello?");
         assert_eq!(outcome, SendOutcome::Rejected(Rejection::Closed));
     }
+    browser.server_accepts = true;
     browser.retry_now(2);
     browser.run(SECOND);
     assert!((0..3).all(|who| browser.is_open(who)));
