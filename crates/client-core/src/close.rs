@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::time::write_all;
+
 /// How a socket ended, as a WebSocket's close event tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
@@ -17,12 +19,12 @@ pub struct Closed {
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.code)?;
+        f.write_str(&self.code.to_string())?;
         if let Some(meaning) = meaning(self.code) {
-            write!(f, " ({meaning})")?;
+            write_all(f, &[" (", meaning, ")"])?;
         }
         if !self.reason.is_empty() {
-            write!(f, ": {}", self.reason)?;
+            write_all(f, &[": ", &self.reason])?;
         }
         Ok(())
     }

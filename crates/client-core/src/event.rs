@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::close::Closed;
 use crate::outbox::{Discard, Payload, Ticket};
-use crate::time::{Instant, whole_millis};
+use crate::time::{Instant, whole_millis, write_all};
 
 /// The number of a socket: 1 for the first one dialled, one more for each after it.
 ///
@@ -33,7 +33,7 @@ impl Generation {
 
 impl fmt::Display for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
+        write_all(f, &["#", &self.0.to_string()])
     }
 }
 
@@ -103,13 +103,22 @@ impl fmt::Display for State {
                 generation,
                 attempt: 0,
             }
-            | Self::Open { generation } => write!(f, " {generation}"),
+            | Self::Open { generation } => write_all(f, &[" ", &generation.to_string()]),
             Self::Connecting {
                 generation,
                 attempt,
-            } => write!(f, " {generation}, retry {attempt}"),
+            } => write_all(
+                f,
+                &[
+                    " ",
+                    &generation.to_string(),
+                    ", retry ",
+                    &attempt.to_string(),
+                ],
+            ),
             Self::Waiting { attempt, delay, .. } => {
-                write!(f, " {} ms for retry {attempt}", whole_millis(*delay))
+                let millis = whole_millis(*delay).to_string();
+                write_all(f, &[" ", &millis, " ms for retry ", &attempt.to_string()])
             }
             Self::Offline | Self::Closed => Ok(()),
         }
@@ -162,22 +171,25 @@ pub struct DialFailure {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Requested => write!(f, "a connection was asked for"),
-            Self::Opened => write!(f, "the server accepted"),
-            Self::SocketClosed(closed) => write!(f, "the socket closed with {closed}"),
-            Self::DialTimedOut => write!(f, "the server did not answer in time"),
-            Self::DialFailed(failure) => write!(f, "there was nothing to dial: {}", failure.why),
-            Self::DialImpossible(why) => write!(f, "the address cannot be dialled: {why}"),
-            Self::Unresponsive => write!(f, "the server went silent"),
-            Self::RolledOver => write!(f, "a fresh socket took over"),
-            Self::WaitOver => write!(f, "it is time to try again"),
-            Self::WentOffline => write!(f, "the network is gone"),
-            Self::CameOnline => write!(f, "the network is back"),
-            Self::Woke => write!(f, "the page is looked at again"),
-            Self::TabTookOver => write!(f, "another tab takes over"),
-            Self::ClosedByUser => write!(f, "the connection was closed here"),
-        }
+        let texts: &[&str] = match self {
+            Self::Requested => &["a connection was asked for"],
+            Self::Opened => &["the server accepted"],
+            Self::SocketClosed(closed) => {
+                return write_all(f, &["the socket closed with ", &closed.to_string()]);
+            }
+            Self::DialTimedOut => &["the server did not answer in time"],
+            Self::DialFailed(failure) => &["there was nothing to dial: ", &failure.why],
+            Self::DialImpossible(why) => &["the address cannot be dialled: ", why],
+            Self::Unresponsive => &["the server went silent"],
+            Self::RolledOver => &["a fresh socket took over"],
+            Self::WaitOver => &["it is time to try again"],
+            Self::WentOffline => &["the network is gone"],
+            Self::CameOnline => &["the network is back"],
+            Self::Woke => &["the page is looked at again"],
+            Self::TabTookOver => &["another tab takes over"],
+            Self::ClosedByUser => &["the connection was closed here"],
+        };
+        write_all(f, texts)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use babelwire_wire::limits::MAX_FRAME_BYTES;
 
-use crate::time::Instant;
+use crate::time::{Instant, write_all};
 
 /// What a frame carries.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => text.fmt(f),
-            Self::Binary(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Binary(bytes) => write_all(f, &[&bytes.len().to_string(), " bytes"]),
         }
     }
 }
@@ -117,19 +117,29 @@ pub enum Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { bytes, limit } => write!(
+            Self::TooLarge { bytes, limit } => write_all(
                 f,
-                "The message is {bytes} bytes long and the gateway takes {limit} at most. Send \
-                 it in smaller parts."
+                &[
+                    "The message is ",
+                    &bytes.to_string(),
+                    " bytes long and the gateway takes ",
+                    &limit.to_string(),
+                    " at most. Send it in smaller parts.",
+                ],
             ),
-            Self::QueueFull { frames, bytes } => write!(
+            Self::QueueFull { frames, bytes } => write_all(
                 f,
-                "{frames} messages ({bytes} bytes) wait already for a connection that takes \
-                 them. Try again once connected."
+                &[
+                    &frames.to_string(),
+                    " messages (",
+                    &bytes.to_string(),
+                    " bytes) wait already for a connection that takes them. Try again once \
+                     connected.",
+                ],
             ),
-            Self::Closed => write!(f, "The connection is closed. Connect before sending."),
+            Self::Closed => f.write_str("The connection is closed. Connect before sending."),
             Self::Unserializable(why) => {
-                write!(f, "The message cannot be written as JSON: {why}.")
+                write_all(f, &["The message cannot be written as JSON: ", why, "."])
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use babelwire_wire::rest::Problem;
 
-use crate::time::{Backoff, Instant, Jitter, Timers};
+use crate::time::{Backoff, Instant, Jitter, Timers, write_all};
 
 /// What to be patient about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,20 +102,23 @@ impl UploadError {
 impl fmt::Display for UploadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Network => write!(
-                f,
+            Self::Network => f.write_str(
                 "The file could not be sent: there is no connection to the store, or the file \
-                 can no longer be read."
+                 can no longer be read.",
             ),
-            Self::Stalled => write!(f, "The file could not be sent: nothing moved for too long."),
+            Self::Stalled => f.write_str("The file could not be sent: nothing moved for too long."),
             Self::Status {
                 message: Some(message),
                 ..
             } => f.write_str(message),
             Self::Status { status, .. } => {
-                write!(f, "The store refused the file with HTTP status {status}.")
+                let status = status.to_string();
+                write_all(
+                    f,
+                    &["The store refused the file with HTTP status ", &status, "."],
+                )
             }
-            Self::Impossible(why) => write!(f, "The file cannot be sent: {why}."),
+            Self::Impossible(why) => write_all(f, &["The file cannot be sent: ", why, "."]),
         }
     }
 }

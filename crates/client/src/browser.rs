@@ -66,15 +66,20 @@ pub fn websocket_url(url: &str) -> Result<String, String> {
     } else {
         Url::new_with_base(url, &base)
     }
-    .map_err(|_| format!("\"{url}\" is not a URL"))?;
+    .map_err(|_| ["\"", url, "\" is not a URL"].concat())?;
     match resolved.protocol().as_str() {
         "ws:" | "wss:" => {}
         "http:" => resolved.set_protocol("ws:"),
         "https:" => resolved.set_protocol("wss:"),
         scheme => {
-            return Err(format!(
-                "\"{url}\" begins with {scheme} where a WebSocket's URL has ws: or wss:"
-            ));
+            return Err([
+                "\"",
+                url,
+                "\" begins with ",
+                scheme,
+                " where a WebSocket's URL has ws: or wss:",
+            ]
+            .concat());
         }
     }
     // A WebSocket's URL must not have a fragment.

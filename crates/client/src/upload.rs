@@ -187,11 +187,15 @@ impl Driver {
                 browser::now(),
                 attempt,
                 // Browsers word it as they like, and not all of them say what they refused.
-                UploadError::Impossible(format!(
-                    "the browser refuses this {} request: {}",
-                    self.request.method,
-                    browser::thrown(&error).trim_end_matches('.')
-                )),
+                UploadError::Impossible(
+                    [
+                        "the browser refuses this ",
+                        &self.request.method,
+                        " request: ",
+                        browser::thrown(&error).trim_end_matches('.'),
+                    ]
+                    .concat(),
+                ),
                 browser::jitter(),
             ),
         }
