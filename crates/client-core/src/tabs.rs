@@ -26,8 +26,9 @@ const LATE: Duration = Duration::from_millis(250);
 /// How long after its last question a follower counts as looked at.
 const WATCHED_FOR: Duration = Duration::from_millis(2_500);
 
-/// The name of a tab among all tabs that share a connection: random, drawn by the driver afresh
-/// for each [`Tabs`].
+/// The name of a tab among all tabs that share a connection: random, drawn by the driver for each
+/// [`Tabs`], and one more whenever that joins the others anew, so that nobody takes it for what was
+/// there before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TabId(u64);
 
@@ -192,7 +193,10 @@ pub enum TabsOutput {
     /// Join the other tabs: listen to their messages, and ask for a lock of this tab's own, to
     /// hold for as long as it is there, so that the leader learns when it is gone. Report with
     /// [`Tabs::handle_attached`] once it is held.
-    Attach,
+    Attach {
+        /// What this tab is called from now on.
+        tab: TabId,
+    },
     /// Undo [`TabsOutput::Attach`].
     Detach,
     /// Ask for the lock that all tabs compete for, and drop the request before, with the lock that
@@ -442,9 +446,11 @@ impl Tabs {
         }
     }
 
-    /// This tab's own lock is held.
-    pub fn handle_attached(&mut self) {
-        self.say(TabNews::Hello);
+    /// The lock of this name is held as this tab's own.
+    pub fn handle_attached(&mut self, tab: TabId) {
+        if tab == self.me {
+            self.say(TabNews::Hello);
+        }
     }
 
     /// The lock is granted. The wall clock is in milliseconds since 1970.
@@ -663,7 +669,8 @@ impl Tabs {
 
     fn join_others(&mut self, now: Instant, cause: Cause, jitter: Jitter) {
         self.role = Role::Following;
-        self.outputs.push(TabsOutput::Attach);
+        self.me.0 += 1;
+        self.outputs.push(TabsOutput::Attach { tab: self.me });
         self.request_lock(false);
         self.await_answer(now, jitter);
         self.enter(self.dialling(), cause);
@@ -681,7 +688,9 @@ impl Tabs {
         }
         self.timers.stop_all();
         self.claim.0 += 1;
-        self.begin_term(self.term);
+        // Terms may begin and end that this tab does not hear of, and frames be missed.
+        self.begin_term(Term::default());
+        self.opened = self.opened.map(|(_, generation)| (self.term, generation));
     }
 
     /// Becomes a follower, and stands in line for the lock again.
@@ -835,8 +844,8 @@ impl Tabs {
             TabNews::Opened => self.note_opened(Generation::from_number(one), two == 1),
             TabNews::Frame => {
                 let generation = self.own(Generation::from_number(one));
-                // Nothing is heard before the first open.
-                if self.opened.is_some_and(|(term, _)| term == self.term)
+                // A tab that has just come may hear a frame before it hears what is open.
+                if self.opened.is_some_and(|(_, opened)| generation <= opened)
                     && let Some(payload) = message.payload
                 {
                     self.tell(Event::Frame {

@@ -84,7 +84,6 @@ impl AmongTabs {
         options.config.outbox.queued_bytes = usize::MAX;
         let driver = Rc::new(Driver {
             name,
-            me,
             tabs: RefCell::new(Tabs::new(me, limits)),
             options,
             own: RefCell::default(),
@@ -154,7 +153,6 @@ struct Driver {
     options: Options,
     /// Of the channel, and of the lock that the tabs compete for.
     name: String,
-    me: TabId,
     tabs: RefCell<Tabs>,
     /// The connection, if this tab has it.
     own: RefCell<Option<Own>>,
@@ -261,7 +259,7 @@ impl Driver {
 
     fn obey(self: &Rc<Self>, output: TabsOutput) {
         match output {
-            TabsOutput::Attach => match self.attach() {
+            TabsOutput::Attach { tab } => match self.attach(tab) {
                 Ok(presence) => drop(self.presence.replace(Some(presence))),
                 Err(_) => self.go_alone(),
             },
@@ -344,8 +342,8 @@ impl Driver {
         self.tabs.borrow_mut().connect_alone();
     }
 
-    fn attach(self: &Rc<Self>) -> Result<Presence, JsValue> {
-        let lock = self.request(&self.name_of(self.me), Wanted::Own, false)?;
+    fn attach(self: &Rc<Self>, tab: TabId) -> Result<Presence, JsValue> {
+        let lock = self.request(&self.name_of(tab), Wanted::Own(tab), false)?;
         let channel = BroadcastChannel::new(&self.name)?;
         let driver = Rc::downgrade(self);
         let listener = EventListener::new(&channel, "message", move |event| {
@@ -384,7 +382,7 @@ impl Driver {
                 self.unwatch(tab);
                 self.tabs.borrow_mut().handle_gone(tab);
             }
-            (Wanted::Own, LockNews::Granted) => self.tabs.borrow_mut().handle_attached(),
+            (Wanted::Own(tab), LockNews::Granted) => self.tabs.borrow_mut().handle_attached(tab),
             (Wanted::Common(claim), LockNews::Granted) => {
                 let wall = browser::wall_clock();
                 self.tabs.borrow_mut().handle_granted(claim, wall);
@@ -392,7 +390,7 @@ impl Driver {
             (Wanted::Common(claim), LockNews::Lost) => {
                 self.tabs.borrow_mut().handle_lost(now, claim);
             }
-            (Wanted::Own, LockNews::Lost) | (_, LockNews::Refused) => self.go_alone(),
+            (Wanted::Own(_), LockNews::Lost) | (_, LockNews::Refused) => self.go_alone(),
         }
         self.run();
     }
@@ -412,7 +410,7 @@ enum Wanted {
     /// The one that the tabs compete for.
     Common(Claim),
     /// This tab's own.
-    Own,
+    Own(TabId),
     /// That of another tab, which is granted when that tab is gone.
     Gone(TabId),
 }

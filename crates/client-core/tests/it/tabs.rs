@@ -39,8 +39,9 @@ enum Happening {
     FrameReachesServer(Socket, Payload),
     FrameReachesClient(Socket, Payload),
     CloseReachesClient(Socket, u16),
-    Message(Who, u32, TabMessage),
-    Attached(Who, u32),
+    /// To the tab, as it was called when this was posted.
+    Message(Who, TabId, TabMessage),
+    Attached(Who, TabId),
     Granted(Who, Claim),
     Lost(Who, Claim),
     Gone(Who, TabId),
@@ -80,8 +81,6 @@ struct Tab {
     held: BTreeSet<Generation>,
     life: Life,
     attached: bool,
-    /// How often it joined the others: a channel that was closed delivers nothing more.
-    attachments: u32,
     hidden_since: Option<Instant>,
     /// Whether somebody looks at another tab that shares its connection.
     watched: bool,
@@ -110,6 +109,8 @@ struct Browser {
     /// Messages of one tab to another arrive in order.
     last_delivery: BTreeMap<(Who, Who), Instant>,
     posts: u64,
+    /// How many timers have fired in this very moment.
+    rings: (Instant, u32),
     steals: u32,
     agenda: BTreeMap<(Instant, u64), Happening>,
     scheduled: u64,
@@ -147,6 +148,7 @@ impl Browser {
             watches: BTreeSet::new(),
             last_delivery: BTreeMap::new(),
             posts: 0,
+            rings: (Instant::default(), 0),
             steals: 0,
             agenda: BTreeMap::new(),
             scheduled: 0,
@@ -204,7 +206,6 @@ impl Browser {
             held: BTreeSet::new(),
             life: Life::Running,
             attached: false,
-            attachments: 0,
             hidden_since,
             watched: false,
             waiting: VecDeque::new(),
@@ -415,10 +416,13 @@ impl Browser {
             }
         } else if let Some((_, who)) = timer {
             self.ring(who);
-            assert!(
-                self.timer(who).is_none_or(|at| at > next),
-                "a timer that has fired must not be due still"
-            );
+            // A delay may be drawn as none at all, but not again and again.
+            self.rings = match self.rings {
+                (at, count) if at == self.now => (at, count + 1),
+                _ => (self.now, 1),
+            };
+            let most = 3 * u32::try_from(self.tabs.len()).unwrap();
+            assert!(self.rings.1 <= most, "a timer that has fired is done");
         }
         self.note_leaders();
         true
@@ -531,16 +535,16 @@ impl Browser {
                     connection.handle_closed(now, generation, closed, jitter);
                 });
             }
-            Happening::Message(who, attachment, message) => {
-                let tab = &self.tabs[who];
-                if tab.attached && tab.attachments == attachment {
+            Happening::Message(who, id, message) => {
+                // A channel that was closed delivers nothing more.
+                if self.tabs[who].attached && self.tabs[who].id == id {
                     self.tabs[who].tabs.handle_message(now, message);
                 }
             }
-            Happening::Attached(who, attachment) => {
+            Happening::Attached(who, id) => {
                 let tab = &mut self.tabs[who];
-                if tab.attached && tab.attachments == attachment {
-                    tab.tabs.handle_attached();
+                if tab.attached {
+                    tab.tabs.handle_attached(id);
                 }
             }
             Happening::Granted(who, claim) => {
@@ -615,12 +619,11 @@ impl Browser {
 
     fn obey_tabs(&mut self, who: Who, output: TabsOutput) {
         match output {
-            TabsOutput::Attach => {
+            TabsOutput::Attach { tab: id } => {
                 let tab = &mut self.tabs[who];
                 tab.attached = true;
-                tab.attachments += 1;
-                let attachment = tab.attachments;
-                self.after(MILLISECOND, Happening::Attached(who, attachment));
+                tab.id = id;
+                self.after(MILLISECOND, Happening::Attached(who, id));
             }
             TabsOutput::Detach => self.detach(who),
             TabsOutput::RequestLock { claim, steal } => self.request_lock(who, claim, steal),
@@ -727,8 +730,8 @@ impl Browser {
             let last = self.last_delivery.entry((who, to)).or_default();
             *last = (*last).max(self.now + delay);
             let at = *last;
-            let attachment = self.tabs[to].attachments;
-            self.at(at, Happening::Message(to, attachment, message.clone()));
+            let id = self.tabs[to].id;
+            self.at(at, Happening::Message(to, id, message.clone()));
         }
     }
 
