@@ -180,8 +180,7 @@ impl FakeCore {
             connection: number,
             request: &request,
         };
-        let action = self.rules.judge(&subject, &mut self.dice);
-        self.note_applied();
+        let action = self.apply_rules(&subject);
         let connection_id = self.new_id();
         self.seen.dials.push(Dial {
             number,
@@ -366,8 +365,7 @@ impl FakeCore {
             direction,
             frame: &frame,
         };
-        let action = self.rules.judge(&subject, &mut self.dice);
-        self.note_applied();
+        let action = self.apply_rules(&subject);
         match direction {
             Direction::FromClient => self.seen.from_client += 1,
             Direction::ToClient => self.seen.to_client += 1,
@@ -539,12 +537,11 @@ impl FakeCore {
         id
     }
 
-    fn note_applied(&mut self) {
-        for (id, _, applied) in self.rules.iter() {
-            if applied > 0 {
-                self.seen.applied.insert(id, applied);
-            }
-        }
+    /// What a rule wants done, if one applies.
+    fn apply_rules(&mut self, subject: &Subject<'_>) -> Option<Action> {
+        let (rule, action) = self.rules.judge_by(subject, &mut self.dice)?;
+        *self.seen.applied.entry(rule).or_default() += 1;
+        Some(action)
     }
 
     fn schedule(&mut self, now: Duration, delay: Duration, number: u64, due: Due) {

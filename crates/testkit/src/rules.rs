@@ -686,6 +686,15 @@ impl Rules {
 
     /// What the first rule that matches wants done, which counts as applied.
     pub fn judge(&mut self, subject: &Subject<'_>, dice: &mut Dice) -> Option<Action> {
+        self.judge_by(subject, dice).map(|(_, action)| action)
+    }
+
+    /// As [`Rules::judge`], and which rule it was.
+    pub(crate) fn judge_by(
+        &mut self,
+        subject: &Subject<'_>,
+        dice: &mut Dice,
+    ) -> Option<(RuleId, Action)> {
         let mut verdict = None;
         for present in &mut self.present {
             if !present.rule.on.fits(subject) {
@@ -696,7 +705,7 @@ impl Rules {
             present.met += 1;
             if verdict.is_none() && present.is_due(dice) {
                 present.applied += 1;
-                verdict = Some(present.rule.then.clone());
+                verdict = Some((present.id, present.rule.then.clone()));
             }
         }
         verdict

@@ -395,6 +395,34 @@ impl World {
         }))
     }
 
+    /// The gateway closes the connection with this number, with this code and reason; `false` if
+    /// it is not open.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use babelwire_client_core::Config;
+    /// # use babelwire_testkit::World;
+    /// # let mut world = World::new();
+    /// # let page = world.add_client(Config::default());
+    /// # world.connect(page);
+    /// # world.run(Duration::from_secs(60));
+    /// // A server that is about to restart says when to come back.
+    /// assert!(world.close_one(1, 1012, "retry-after=40")?);
+    /// world.run(Duration::from_secs(39));
+    /// assert_eq!(world.dials(page).len(), 1);
+    /// # world.run_until_state(page, "open", Duration::from_secs(3));
+    /// # Ok::<(), babelwire_testkit::rules::RuleError>(())
+    /// ```
+    pub fn close_one(
+        &mut self,
+        connection: u64,
+        code: u16,
+        reason: &str,
+    ) -> Result<bool, RuleError> {
+        check_close(code, reason)?;
+        Ok(self.steer(|gateway, _| gateway.close(connection, code, reason)))
+    }
+
     /// Every connection ends without a closing handshake, as when the gateway's machine dies; the
     /// answer is how many.
     pub fn cut_all(&mut self) -> usize {
@@ -666,14 +694,14 @@ impl World {
 
     fn set_alarm(&mut self, index: usize) {
         let client = &mut self.clients[index];
-        if let Some(alarm) = client.alarm.take() {
-            self.alarms.remove(&(alarm, index));
-        }
-        if client.frozen.is_none()
-            && let Some(alarm) = client.connection.poll_timeout()
-        {
-            client.alarm = Some(alarm);
-            self.alarms.insert((alarm, index));
+        let is_frozen = client.frozen.is_some();
+        let due = client.connection.poll_timeout().filter(|_| !is_frozen);
+        let before = std::mem::replace(&mut client.alarm, due);
+        if before != due {
+            self.alarms.extend(due.map(|at| (at, index)));
+            if let Some(at) = before {
+                self.alarms.remove(&(at, index));
+            }
         }
     }
 }

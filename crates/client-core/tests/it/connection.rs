@@ -1,21 +1,17 @@
 use std::time::Duration;
 
 use babelwire_client_core::{
-    AfterClose, Cause, Closed, Config, Continuity, Discard, Event, Generation, Jitter,
-    OutboxLimits, Rejection, SendOutcome, State,
+    AfterClose, Cause, Closed, Config, Continuity, Discard, Event, OutboxLimits, Rejection,
+    SendOutcome, State,
 };
+use babelwire_testkit::rules::Action;
 use babelwire_wire::limits::MAX_FRAME_BYTES;
 
-use crate::world::{LATENCY, Server, World};
+use crate::world::{LATENCY, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The number of the generation that a test has seen so far, for reports that come out of turn.
-fn present(world: &World) -> Generation {
-    world.state().generation().expect("there is a socket")
-}
 
 fn lost() -> Closed {
     Closed {
@@ -31,7 +27,7 @@ fn a_page_connects_and_hears_of_each_step() {
     assert_eq!(world.state(), State::Closed);
     world.connect();
     world.run(MINUTE);
-    let generation = present(&world);
+    let generation = world.present();
     let connecting = State::Connecting {
         generation,
         attempt: 0,
@@ -67,21 +63,21 @@ fn a_healthy_connection_is_left_alone_whoever_looks_at_the_page() {
         world.connect();
     }
     assert_eq!(world.events, []);
-    assert_eq!(world.dials.len(), 1);
+    assert_eq!(world.dials().len(), 1);
 }
 
 #[test]
 fn the_server_dies_and_the_connection_comes_back_by_itself() {
     let mut world = World::connected();
-    let first = present(&world);
+    let first = world.present();
     world.run(MINUTE);
     world.server_dies();
     world.run(10 * SECOND);
     assert!(!world.state().is_open());
-    world.server = Server::Accepts;
+    world.is_well();
     world.run_until("open", MINUTE);
 
-    assert_ne!(present(&world), first);
+    assert_ne!(world.present(), first);
     assert!(matches!(
         &world.events[0],
         Event::Changed {
@@ -113,15 +109,15 @@ fn frames_sent_while_the_server_is_away_arrive_once_and_in_order_when_it_is_back
         ));
         world.run(SECOND);
     }
-    assert_eq!(world.received, ["0"]);
-    assert_eq!(world.connection.queued(), 50);
+    assert_eq!(world.received(), ["0"]);
+    assert_eq!(world.connection().queued(), 50);
 
-    world.server = Server::Accepts;
+    world.is_well();
     world.run_until("open", MINUTE);
     assert_eq!(world.send("51"), SendOutcome::Sent);
     world.run(LATENCY);
     let all: Vec<String> = (0..=51).map(|number: u32| number.to_string()).collect();
-    assert_eq!(world.received, all);
+    assert_eq!(world.received(), all);
     let sent = world
         .events
         .iter()
@@ -143,7 +139,7 @@ fn a_frame_that_the_gateway_would_refuse_is_rejected_before_it_is_sent_or_queued
     world.run(MINUTE);
     assert_eq!(world.send(&too_large), rejected, "while open");
     world.run(MINUTE);
-    assert!(world.received.is_empty());
+    assert!(world.received().is_empty());
 }
 
 #[test]
@@ -166,13 +162,13 @@ fn a_full_outbox_says_so_and_what_it_holds_still_arrives() {
         })
     );
     world.run(SECOND);
-    assert_eq!(world.received, ["a", "b"]);
+    assert_eq!(world.received(), ["a", "b"]);
 }
 
 #[test]
 fn an_explicit_close_stays_closed_whatever_happens() {
     let mut world = World::connected();
-    let generation = present(&world);
+    let generation = world.present();
     world.run(MINUTE);
     world.close();
     assert_eq!(world.state(), State::Closed);
@@ -180,9 +176,9 @@ fn an_explicit_close_stays_closed_whatever_happens() {
         world.send("too late"),
         SendOutcome::Rejected(Rejection::Closed)
     );
-    world
-        .connection
-        .handle_closed(world.now, generation, lost(), Jitter::new(0.0));
+    world.act(|connection, now, jitter| {
+        connection.handle_closed(now, generation, lost(), jitter);
+    });
     for _ in 0..10 {
         world.wakes();
         world.goes_offline();
@@ -190,7 +186,7 @@ fn an_explicit_close_stays_closed_whatever_happens() {
         world.run(DAY);
     }
     assert_eq!(world.states(), ["closed"]);
-    assert_eq!(world.connection.poll_timeout(), None);
+    assert_eq!(world.connection().poll_timeout(), None);
 
     world.connect();
     world.run_until("open", SECOND);
@@ -199,7 +195,7 @@ fn an_explicit_close_stays_closed_whatever_happens() {
 #[test]
 fn what_was_queued_when_somebody_closed_is_told_to_be_discarded_frame_by_frame() {
     let mut world = World::new(Config::default());
-    world.server = Server::Silent;
+    world.dials_meet(Action::Drop);
     world.connect();
     let _ = world.send("a");
     let _ = world.send("b");
@@ -217,18 +213,18 @@ fn what_was_queued_when_somebody_closed_is_told_to_be_discarded_frame_by_frame()
         })
         .collect();
     assert_eq!(discarded, ["a", "b"]);
-    world.server = Server::Accepts;
+    world.is_well();
     world.connect();
     world.run(MINUTE);
-    assert!(world.received.is_empty());
+    assert!(world.received().is_empty());
 }
 
 #[test]
 fn a_host_that_never_answers_is_given_up_and_an_open_that_comes_too_late_is_passed_over() {
     let mut world = World::new(Config::default());
-    world.server = Server::Silent;
+    world.dials_meet(Action::Drop);
     world.connect();
-    let first = present(&world);
+    let first = world.present();
     let dialling = world.run_until("waiting", MINUTE);
     assert_eq!(dialling, Config::default().dial_timeout);
     assert!(matches!(
@@ -239,21 +235,15 @@ fn a_host_that_never_answers_is_given_up_and_an_open_that_comes_too_late_is_pass
         })
     ));
 
-    world
-        .connection
-        .handle_opened(world.now, first, Jitter::new(0.5));
+    world.act(|connection, now, jitter| connection.handle_opened(now, first, jitter));
     assert_eq!(world.state().as_str(), "waiting");
     world.run_until("connecting", MINUTE);
-    world
-        .connection
-        .handle_opened(world.now, first, Jitter::new(0.5));
-    world
-        .connection
-        .handle_frame(world.now, first, "ghost".into());
-    world.connection.handle_error(first);
-    world
-        .connection
-        .handle_closed(world.now, first, lost(), Jitter::new(0.0));
+    world.act(|connection, now, jitter| {
+        connection.handle_opened(now, first, jitter);
+        connection.handle_frame(now, first, "ghost".into());
+        connection.handle_error(first);
+        connection.handle_closed(now, first, lost(), jitter);
+    });
     assert_eq!(world.state().as_str(), "connecting");
     assert!(world.frames().is_empty());
 }
@@ -275,12 +265,12 @@ fn frames_of_a_socket_that_was_left_behind_reach_nobody() {
 #[test]
 fn a_server_that_accepts_and_closes_at_once_is_dialled_ever_more_rarely() {
     let mut world = World::new(Config::default());
-    world.server = Server::SlamsTheDoor(1011);
+    world.dials_meet(Action::Close(1011, String::new()));
     world.connect();
     world.run(10 * MINUTE);
-    world.dials.clear();
+    let before = world.dials().len();
     world.run(100 * MINUTE);
-    let dials = world.dials.len();
+    let dials = world.dials().len() - before;
     assert!(
         (150..=250).contains(&dials),
         "{dials} dials in 100 minutes: two a minute were expected"
@@ -291,10 +281,10 @@ fn a_server_that_accepts_and_closes_at_once_is_dialled_ever_more_rarely() {
 fn the_backoff_begins_anew_only_after_a_connection_that_was_stable() {
     let attempt_after = |uptime: Duration| {
         let mut world = World::new(Config::default());
-        world.server = Server::Refuses;
+        world.dials_meet(Action::Refuse(503));
         world.connect();
         world.run(20 * SECOND);
-        world.server = Server::Accepts;
+        world.is_well();
         world.run_until("open", MINUTE);
         world.run(uptime);
         world.server_closes(1001);
@@ -311,16 +301,15 @@ fn the_backoff_begins_anew_only_after_a_connection_that_was_stable() {
 #[test]
 fn a_stable_connection_counts_as_stable_even_if_the_tab_was_frozen_and_no_timer_ran() {
     let mut world = World::new(Config::default());
-    world.server = Server::Refuses;
+    world.dials_meet(Action::Refuse(503));
     world.connect();
     world.run(20 * SECOND);
-    world.server = Server::Accepts;
+    world.is_well();
     world.run_until("open", MINUTE);
-    let generation = present(&world);
-    let frozen_until = world.now + DAY;
-    world
-        .connection
-        .handle_closed(frozen_until, generation, lost(), Jitter::new(0.5));
+    let generation = world.present();
+    world.act(|connection, now, jitter| {
+        connection.handle_closed(now + DAY, generation, lost(), jitter);
+    });
     assert!(matches!(world.state(), State::Waiting { attempt: 1, .. }));
 }
 
@@ -336,20 +325,20 @@ fn nothing_is_dialled_while_the_machine_is_offline_and_all_is_well_soon_after() 
     ));
     world.run(10 * MINUTE);
     world.wakes();
-    assert_eq!(world.dials.len(), 1);
+    assert_eq!(world.dials().len(), 1);
 
     world.comes_online();
     let took = world.run_until("open", MINUTE);
     assert!(took <= SECOND + LATENCY * 2, "{took:?}");
     world.run(LATENCY);
-    assert_eq!(world.received, ["from a tunnel"]);
+    assert_eq!(world.received(), ["from a tunnel"]);
     assert_eq!(world.states(), ["offline", "waiting", "connecting", "open"]);
 }
 
 #[test]
 fn a_network_that_comes_back_and_a_person_who_connects_again_both_begin_without_old_failures() {
     let mut world = World::new(Config::default());
-    world.server = Server::Refuses;
+    world.dials_meet(Action::Refuse(503));
     world.connect();
     world.run(10 * MINUTE);
     world.goes_offline();
@@ -370,29 +359,29 @@ fn a_network_that_comes_back_and_a_person_who_connects_again_both_begin_without_
 
 #[test]
 fn going_offline_ends_a_dial_and_a_wait_as_well() {
-    for server in [Server::Silent, Server::Refuses] {
+    for dials_meet in [Action::Drop, Action::Refuse(503)] {
         let mut world = World::new(Config::default());
-        world.server = server;
+        world.dials_meet(dials_meet);
         world.connect();
         world.run(8 * SECOND);
         world.goes_offline();
         assert_eq!(world.state(), State::Offline);
-        let dials = world.dials.len();
+        let dials = world.dials().len();
         world.run(DAY);
-        assert_eq!(world.dials.len(), dials);
+        assert_eq!(world.dials().len(), dials);
     }
 }
 
 #[test]
 fn a_server_on_a_machine_without_a_network_is_reached_and_reached_again_after_a_restart() {
     let mut world = World::new(Config::default());
-    world.connection.hint_online(false);
+    world.act(|connection, _, _| connection.hint_online(false));
     world.connect();
     world.run_until("open", SECOND);
     world.run(MINUTE);
     world.server_dies();
     world.run(5 * SECOND);
-    world.server = Server::Accepts;
+    world.is_well();
     world.run_until("open", MINUTE);
     assert!(!world.states().contains(&"offline"));
 }
@@ -400,14 +389,14 @@ fn a_server_on_a_machine_without_a_network_is_reached_and_reached_again_after_a_
 #[test]
 fn a_page_that_starts_offline_finds_out_by_one_dial_and_waits() {
     let mut world = World::new(Config::default());
-    world.server = Server::Refuses;
-    world.connection.hint_online(false);
+    world.dials_meet(Action::Refuse(503));
+    world.act(|connection, _, _| connection.hint_online(false));
     world.connect();
     world.run(DAY);
     assert_eq!(world.states(), ["connecting", "offline"]);
-    assert_eq!(world.dials.len(), 1);
+    assert_eq!(world.dials().len(), 1);
 
-    world.server = Server::Accepts;
+    world.is_well();
     world.comes_online();
     world.run_until("open", 2 * SECOND);
 }
@@ -423,7 +412,7 @@ fn looking_at_the_page_brings_a_far_dial_near_and_never_puts_a_near_one_off() {
             world.run_until("waiting", MINUTE);
             continue;
         };
-        if until - world.now > 5 * SECOND {
+        if until - world.now() > 5 * SECOND {
             break until;
         }
         world.run(SECOND);
@@ -432,7 +421,7 @@ fn looking_at_the_page_brings_a_far_dial_near_and_never_puts_a_near_one_off() {
     let State::Waiting { until: near, .. } = world.state() else {
         panic!("{:?}", world.state());
     };
-    assert!(near < far && near - world.now <= SECOND);
+    assert!(near < far && near - world.now() <= SECOND);
     for _ in 0..100 {
         world.wakes();
         let State::Waiting { until, .. } = world.state() else {
@@ -447,13 +436,13 @@ fn somebody_who_asks_for_a_retry_gets_one_dial_at_once_however_often_they_ask() 
     let mut world = World::connected();
     world.server_dies();
     world.run_until("waiting", MINUTE);
-    world.server = Server::Silent;
-    let before = world.dials.len();
+    world.dials_meet(Action::Drop);
+    let before = world.dials().len();
     for _ in 0..10 {
         world.connect();
     }
-    assert_eq!(world.dials.len(), before + 1);
-    assert_eq!(world.dials.last(), Some(&world.now));
+    assert_eq!(world.dials().len(), before + 1);
+    assert_eq!(world.dials().last().map(|dial| dial.at), Some(world.now()));
 }
 
 #[test]
@@ -470,12 +459,15 @@ fn a_retry_asked_for_while_offline_is_made_and_proves_the_browser_wrong() {
 #[test]
 fn an_address_that_cannot_be_dialled_closes_with_the_reason() {
     let mut world = World::new(Config::default());
-    world.server = Server::Silent;
+    world.dials_meet(Action::Drop);
     world.connect();
-    world.dial_is_impossible("\"::\" is not a URL");
+    let generation = world.present();
+    world.act(|connection, _, _| {
+        connection.handle_dial_impossible(generation, "\"::\" is not a URL".to_owned());
+    });
     world.run(DAY);
     assert_eq!(world.state(), State::Closed);
-    assert_eq!(world.dials.len(), 1);
+    assert_eq!(world.dials().len(), 1);
     let Some(Event::Changed { cause, .. }) = world.events.last() else {
         panic!("the reason is told");
     };
@@ -489,8 +481,8 @@ fn an_address_that_cannot_be_dialled_closes_with_the_reason() {
 fn a_frame_given_to_a_socket_that_is_closing_waits_for_the_next_one() {
     let mut world = World::connected();
     world.run(MINUTE);
-    let generation = present(&world);
-    world.connection.handle_closing(generation);
+    let generation = world.present();
+    world.act(|connection, _, _| connection.handle_closing(generation));
     assert!(matches!(
         world.send("not into the void"),
         SendOutcome::Queued(_)
@@ -499,7 +491,7 @@ fn a_frame_given_to_a_socket_that_is_closing_waits_for_the_next_one() {
     world.run_until("waiting", SECOND);
     world.run_until("open", MINUTE);
     world.run(LATENCY);
-    assert_eq!(world.received, ["not into the void"]);
+    assert_eq!(world.received(), ["not into the void"]);
 }
 
 #[test]

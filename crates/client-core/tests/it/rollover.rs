@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use babelwire_client_core::{Cause, Config, Continuity, Event, Rollover, StandbyNews, State};
+use babelwire_testkit::rules::{Action, Match};
 
-use crate::world::{Answer, LATENCY, Server, World};
+use crate::world::{LATENCY, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -43,30 +44,32 @@ fn rollovers(world: &World) -> usize {
 #[test]
 fn a_hundred_rollovers_of_a_gateway_with_a_10_s_limit_lose_and_double_nothing() {
     for seed in 0..5 {
-        let mut world = World::new(hurried());
-        world.lifetime = Some(10 * SECOND);
-        // Neither path is as fast as the other, and each frame takes as long as it takes.
-        world.skew = Duration::from_millis(200);
-        world.seed(seed);
+        let mut world = World::by_chance(seed, hurried());
+        world.dials_meet(Action::LimitAge(10 * SECOND));
+        // Neither path is as fast as the other, and each frame takes as long as it takes: 0 to
+        // 200 ms more, one as likely as the other.
+        for step in 0..5 {
+            let one_of_the_left = Match::to_client().probability(1.0 / f64::from(5 - step));
+            world.add_rule(one_of_the_left, Action::Delay(SECOND / 20 * step));
+        }
         world.connect();
         world.run_until("open", SECOND);
         world.must_stay_open = true;
-        let mut said = 0;
-        while world.dials.len() <= 100 {
+        let mut said = Vec::new();
+        while world.dials().len() <= 100 {
             // 50 a second, now and then in the same words.
-            said += 1;
-            let text = if said % 40 == 0 {
+            let text = if said.len() % 40 == 39 {
                 "tick".to_owned()
             } else {
-                said.to_string()
+                said.len().to_string()
             };
             world.broadcast(&text);
-            world.said(text);
+            said.push(text);
             world.run(SECOND / 50);
         }
         world.run(2 * SECOND);
         let mut counts = BTreeMap::<&str, i32>::new();
-        for text in &world.broadcasts {
+        for text in &said {
             *counts.entry(text).or_default() += 1;
         }
         for text in world.frames() {
@@ -88,7 +91,7 @@ fn a_hundred_rollovers_of_a_gateway_with_a_10_s_limit_lose_and_double_nothing() 
             )),
             "continuity is kept"
         );
-        assert_eq!((world.dials.len(), rollovers(&world)), (101, 100));
+        assert_eq!((world.dials().len(), rollovers(&world)), (101, 100));
     }
 }
 
@@ -97,12 +100,11 @@ fn by_default_a_socket_is_replaced_between_100_and_115_minutes_and_each_page_at_
     let mut times: Vec<Duration> = (0..200)
         .map(|seed| {
             let mut world = World::connected_by_chance(seed);
-            world.lifetime = Some(2 * HOUR);
-            let start = world.now;
+            let start = world.now();
             while rollovers(&world) == 0 {
                 assert!(world.step(start + 2 * HOUR), "before the gateway's end");
             }
-            world.now - start
+            world.now() - start
         })
         .collect();
     times.sort_unstable();
@@ -118,7 +120,7 @@ fn every_step_of_a_rollover_is_told() {
     world.run(SECOND);
     world.events.clear();
     world.run(10 * SECOND);
-    let first = world.dials.len();
+    let first = world.dials().len();
     assert_eq!(first, 2);
     let told: Vec<String> = world
         .events
@@ -151,7 +153,7 @@ fn every_step_of_a_rollover_is_told() {
 #[test]
 fn what_is_sent_during_rollovers_arrives_once_and_in_order() {
     let mut world = World::new(hurried());
-    world.lifetime = Some(10 * SECOND);
+    world.dials_meet(Action::LimitAge(10 * SECOND));
     world.connect();
     world.run_until("open", SECOND);
     for number in 0..5000 {
@@ -160,15 +162,16 @@ fn what_is_sent_during_rollovers_arrives_once_and_in_order() {
     }
     world.run(SECOND);
     let all: Vec<String> = (0..5000).map(|number: u32| number.to_string()).collect();
-    assert_eq!(world.received, all);
+    assert_eq!(world.received(), all);
 }
 
 #[test]
 fn a_gateway_that_takes_no_second_socket_leaves_the_first_in_peace_and_is_asked_again() {
-    for server in [Server::Refuses, Server::Silent, Server::SlamsTheDoor(1013)] {
+    let slams_the_door = Action::Close(1013, String::new());
+    for dials_meet in [Action::Refuse(503), Action::Drop, slams_the_door] {
         let mut world = World::connected();
         world.must_stay_open = true;
-        world.server = server;
+        world.dials_meet(dials_meet.clone());
         world.run(115 * MINUTE);
         assert_eq!(rollovers(&world), 0);
         let failures = world
@@ -192,16 +195,16 @@ fn a_gateway_that_takes_no_second_socket_leaves_the_first_in_peace_and_is_asked_
         world.run(SECOND);
         assert_eq!(world.frames(), ["still here"]);
 
-        world.server = Server::Accepts;
+        world.is_well();
         world.run(3 * MINUTE);
-        assert_eq!(rollovers(&world), 1, "{server:?}");
+        assert_eq!(rollovers(&world), 1, "{dials_meet}");
     }
 }
 
 #[test]
 fn a_second_socket_that_opens_into_a_void_is_not_believed() {
     let mut world = World::connected();
-    world.void_after_open = true;
+    world.dials_meet(Action::GoSilent);
     world.run(116 * MINUTE);
     assert_eq!(rollovers(&world), 0);
     assert!(world.events.iter().any(|event| matches!(
@@ -233,7 +236,7 @@ fn a_first_socket_that_was_dead_already_is_no_continuity() {
             }
         )
     }) {
-        assert!(world.step(world.now + HOUR));
+        assert!(world.step(world.now() + HOUR));
     }
     world.goes_silent();
     world.run(MINUTE);
@@ -254,15 +257,15 @@ fn a_first_socket_that_ends_during_a_rollover_is_stood_in_for() {
         let mut world = World::new(hurried());
         world.connect();
         world.run_until("open", SECOND);
-        while world.dials.len() < 2 {
-            assert!(world.step(world.now + MINUTE));
+        while world.dials().len() < 2 {
+            assert!(world.step(world.now() + MINUTE));
         }
         world.events.clear();
         world.run(when);
-        world.closes_the_first(1001);
+        world.closes_the_first(1001, "");
         world.run(5 * LATENCY);
         assert_eq!(world.states(), states);
-        assert_eq!(world.dials.len(), 2, "the second socket, and no third");
+        assert_eq!(world.dials().len(), 2, "the second socket, and no third");
         assert!(matches!(
             world
                 .events
@@ -273,7 +276,7 @@ fn a_first_socket_that_ends_during_a_rollover_is_stood_in_for() {
                 ..
             })
         ));
-        assert_eq!(world.open.len(), 1);
+        assert_eq!(world.open_sockets(), 1);
     }
 }
 
@@ -284,8 +287,8 @@ fn going_offline_or_closing_in_the_middle_of_a_rollover_leaves_no_socket_behind(
             let mut world = World::new(hurried());
             world.connect();
             world.run_until("open", SECOND);
-            while world.dials.len() < 2 {
-                assert!(world.step(world.now + MINUTE));
+            while world.dials().len() < 2 {
+                assert!(world.step(world.now() + MINUTE));
             }
             world.run(LATENCY / 2 * step);
             if close {
@@ -295,10 +298,10 @@ fn going_offline_or_closing_in_the_middle_of_a_rollover_leaves_no_socket_behind(
                 world.goes_offline();
                 assert_eq!(world.state(), State::Offline);
             }
-            assert!(world.open.is_empty());
-            assert_eq!(world.connection.poll_timeout(), None);
+            assert!(world.open_sockets() == 0);
+            assert_eq!(world.connection().poll_timeout(), None);
             world.run(HOUR);
-            assert_eq!(world.dials.len(), 2);
+            assert_eq!(world.dials().len(), 2);
             world.connect();
             world.run(SECOND);
             assert!(world.state().is_open());
@@ -309,7 +312,7 @@ fn going_offline_or_closing_in_the_middle_of_a_rollover_leaves_no_socket_behind(
 #[test]
 fn a_mute_backend_is_rolled_over_all_the_same_and_the_truth_is_asked_for() {
     let mut world = World::new(Config::default());
-    world.answer = Answer::Nothing;
+    world.pings_meet(Action::Drop);
     world.connect();
     world.run(116 * MINUTE);
     assert_eq!(rollovers(&world), 1);
@@ -331,7 +334,7 @@ fn without_a_rollover_the_gateway_ends_the_connection_and_it_comes_back() {
         rollover: None,
         ..Config::default()
     });
-    world.lifetime = Some(2 * HOUR);
+    world.dials_meet(Action::LimitAge(2 * HOUR));
     world.connect();
     world.run(2 * HOUR + MINUTE);
     assert_eq!(

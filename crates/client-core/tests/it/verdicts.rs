@@ -5,8 +5,9 @@ use std::time::Duration;
 use babelwire_client_core::{
     Cause, Config, DialFailure, Discard, Event, OutboxLimits, SendOutcome, State, Ticket,
 };
+use babelwire_testkit::rules::Action;
 
-use crate::world::{Server, World};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -16,21 +17,22 @@ fn a_token_that_is_no_longer_good_is_asked_for_anew_until_a_socket_opens() {
     for code in [1008, 3000, 4401] {
         let mut world = World::connected();
         world.run(MINUTE);
-        world.server = Server::SlamsTheDoor(code);
+        world.dials_meet(Action::Close(code, String::new()));
         world.server_closes(code);
         world.run(2 * MINUTE);
-        let (first, later) = world.reauthenticated.split_at(1);
-        assert_eq!(first, [false]);
+        let (first, later) = world.dials().split_at(1);
+        assert!(!first[0].reauthenticate);
         assert!(
-            later.len() > 3 && later.iter().all(|anew| *anew),
+            later.len() > 3 && later.iter().all(|dial| dial.reauthenticate),
             "{later:?}"
         );
 
-        world.server = Server::Accepts;
+        world.is_well();
         world.run(5 * MINUTE);
         world.server_closes(1001);
         world.run(MINUTE);
-        assert_eq!(world.reauthenticated.last(), Some(&false), "{code}");
+        let last = world.dials().last().expect("there was a dial");
+        assert!(!last.reauthenticate, "{code}");
     }
 }
 
@@ -41,7 +43,7 @@ fn a_code_that_forbids_is_final_until_somebody_asks() {
         world.run(MINUTE);
         world.server_closes(code);
         world.run(10 * MINUTE);
-        assert_eq!((world.state(), world.dials.len()), (State::Closed, 1));
+        assert_eq!((world.state(), world.dials().len()), (State::Closed, 1));
         world.connect();
         world.run(SECOND);
         assert!(world.state().is_open(), "{code}");
@@ -66,14 +68,14 @@ fn a_timed_out_connection_that_was_stable_is_dialled_at_once_and_one_that_was_no
 fn a_server_that_names_a_time_is_left_alone_until_then() {
     let mut world = World::connected();
     world.run(MINUTE);
-    world.server_closes_with(1013, "retry-after=40");
+    world.closes_the_first(1013, "retry-after=40");
     world.run(SECOND);
     let State::Waiting { delay, .. } = world.state() else {
         panic!("{:?}", world.state());
     };
     assert!((40 * SECOND..=41 * SECOND).contains(&delay), "{delay:?}");
     world.run(38 * SECOND);
-    assert_eq!(world.dials.len(), 1);
+    assert_eq!(world.dials().len(), 1);
     world.run(4 * SECOND);
     assert!(world.state().is_open());
 }
@@ -81,13 +83,16 @@ fn a_server_that_names_a_time_is_left_alone_until_then() {
 #[test]
 fn a_provider_that_has_nothing_to_dial_is_asked_again_and_its_wishes_are_respected() {
     let mut world = World::new(Config::default());
-    world.server = Server::Silent;
+    world.dials_meet(Action::Drop);
     world.connect();
     let failure = DialFailure {
         why: "the token service answered 503".to_owned(),
         retry_after: Some(20 * SECOND),
     };
-    world.dial_fails(failure.clone());
+    let generation = world.present();
+    world.act(|connection, now, jitter| {
+        connection.handle_dial_failed(now, generation, failure.clone(), jitter);
+    });
     assert!(matches!(
         world.events.last(),
         Some(Event::Changed { to: State::Waiting { delay, .. }, cause: Cause::DialFailed(told), .. })
@@ -97,17 +102,16 @@ fn a_provider_that_has_nothing_to_dial_is_asked_again_and_its_wishes_are_respect
         Cause::DialFailed(failure).to_string(),
         "there was nothing to dial: the token service answered 503"
     );
-    world.server = Server::Accepts;
+    world.is_well();
     world.run_until("open", MINUTE);
-    assert_eq!(world.dials.len(), 2);
+    assert_eq!(world.dials().len(), 2);
 }
 
 #[test]
 fn a_server_that_accepts_and_closes_at_once_sees_ten_dials_a_minute_whatever_the_draws() {
     for seed in 0..300 {
-        let mut world = World::new(Config::default());
-        world.seed(seed);
-        world.server = Server::SlamsTheDoor(1011);
+        let mut world = World::by_chance(seed, Config::default());
+        world.dials_meet(Action::Close(1011, String::new()));
         world.connect();
         for second in 0..240 {
             // Somebody who keeps switching tabs changes nothing about it.
@@ -116,10 +120,10 @@ fn a_server_that_accepts_and_closes_at_once_sees_ten_dials_a_minute_whatever_the
             }
             world.run(SECOND);
         }
-        for (index, first) in world.dials.iter().enumerate() {
-            let within = world.dials[index..]
+        for (index, first) in world.dials().iter().enumerate() {
+            let within = world.dials()[index..]
                 .iter()
-                .take_while(|dial| **dial - *first < MINUTE)
+                .take_while(|dial| dial.at - first.at < MINUTE)
                 .count();
             assert!(within <= 10, "{within} dials in a minute, seed {seed}");
         }
@@ -135,7 +139,7 @@ fn what_waited_too_long_is_told_to_be_given_up_and_the_rest_is_sent() {
         },
         ..Config::default()
     });
-    world.server = Server::Refuses;
+    world.dials_meet(Action::Refuse(503));
     world.connect();
     assert_eq!(
         world.send("old"),
@@ -151,10 +155,10 @@ fn what_waited_too_long_is_told_to_be_given_up_and_the_rest_is_sent() {
         event,
         Event::Discarded { ticket, why: Discard::Expired, .. } if ticket.number() == 1
     )));
-    world.server = Server::Accepts;
+    world.is_well();
     world.connect();
     world.run(15 * SECOND);
-    assert_eq!(world.received, ["new"]);
+    assert_eq!(world.received(), ["new"]);
     assert!(world.events.iter().any(|event| matches!(
         event,
         Event::Sent { ticket: Some(ticket), .. } if ticket.number() == 2
@@ -173,10 +177,10 @@ fn while_a_tunnel_lasts_the_clock_of_what_waits_goes_on() {
     world.goes_offline();
     let _queued = world.send("goodbye");
     let age = OutboxLimits::default().max_age;
-    assert_eq!(world.connection.poll_timeout(), Some(world.now + age));
+    assert_eq!(world.connection().poll_timeout(), Some(world.now() + age));
     world.run(age);
-    assert_eq!(world.connection.queued(), 0);
-    assert_eq!(world.connection.poll_timeout(), None);
+    assert_eq!(world.connection().queued(), 0);
+    assert_eq!(world.connection().poll_timeout(), None);
 }
 
 #[test]
@@ -202,13 +206,13 @@ fn a_socket_that_cannot_keep_up_is_given_no_more_and_the_order_is_kept() {
         .count();
     assert_eq!(sent, 10, "ten frames of 100 bytes reach the limit");
     world.run(3 * SECOND);
-    assert_eq!(world.received.len(), 10);
-    assert_eq!(world.connection.queued(), 90);
+    assert_eq!(world.received().len(), 10);
+    assert_eq!(world.connection().queued(), 90);
 
     world.drains_to(0);
     world.run(2 * SECOND);
     let all: Vec<String> = (0..100).map(|number| format!("{number:0100}")).collect();
-    assert_eq!(world.received, all);
+    assert_eq!(world.received(), all);
     assert_eq!(world.send("free again"), SendOutcome::Sent);
 }
 
@@ -232,5 +236,5 @@ fn what_a_slow_socket_was_not_given_goes_over_the_next_one() {
     world.goes_offline();
     world.comes_online();
     world.run(2 * SECOND);
-    assert_eq!(world.received, ["0123456789", "waits", "as well"]);
+    assert_eq!(world.received(), ["0123456789", "waits", "as well"]);
 }

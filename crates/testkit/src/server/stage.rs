@@ -239,6 +239,15 @@ impl Stage {
         }))
     }
 
+    /// Closes the connection with this number with a close frame of this code and reason; `false`
+    /// if it is not open.
+    pub fn close_one(&self, connection: u64, code: u16, reason: &str) -> Result<bool, RuleError> {
+        check_close(code, reason)?;
+        Ok(self
+            .world
+            .act(|core, _| core.close(connection, code, reason)))
+    }
+
     /// Ends every connection without a closing handshake, and every dial without an answer, as
     /// when the gateway's machine dies; the answer is how many.
     pub fn cut_all(&self) -> usize {

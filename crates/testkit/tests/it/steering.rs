@@ -26,9 +26,13 @@ async fn all_are_told_closed_or_cut() {
     assert_eq!(one.end().await.0, 1012);
     assert_eq!(two.end().await.0, 1012);
 
-    let mut three = dial(&stage).await;
+    let (mut three, mut four) = (dial(&stage).await, dial(&stage).await);
+    assert_eq!(stage.close_one(3, 4001, "only you"), Ok(true));
+    assert_eq!(three.end().await, (4001, "only you".to_owned()));
+    assert_eq!(stage.close_one(3, 4001, "again"), Ok(false));
+    assert_eq!(stage.close_one(9, 4001, "nobody"), Ok(false));
     assert_eq!(stage.cut_all(), 1);
-    assert_eq!(three.end().await.0, ABNORMAL);
+    assert_eq!(four.end().await.0, ABNORMAL);
     stage.until(|seen| seen.open() == 0).await.unwrap();
     assert_eq!(stage.broadcast("to nobody"), 0);
     stage
@@ -106,6 +110,10 @@ async fn what_makes_no_sense_is_refused_in_words() {
     let gateway = FakeGateway::start().await.unwrap();
     let stage = gateway.stage("live");
     assert_eq!(stage.close_all(1006), Err(RuleError::CloseCode(1006)));
+    assert_eq!(
+        stage.close_one(1, 1001, &"x".repeat(124)),
+        Err(RuleError::CloseReason(124))
+    );
     let rule = Rule::new(Match::dial(), Action::Double);
     assert_eq!(
         stage.add_rule(rule),

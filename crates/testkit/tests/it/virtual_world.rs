@@ -7,7 +7,7 @@ use babelwire_client_core::{
 };
 use babelwire_testkit::{
     Dial, DialState, Dice, End, LATENCY, Reply, World,
-    rules::{Action, Match, Rule},
+    rules::{Action, Match, Rule, RuleError},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -75,6 +75,31 @@ fn a_gateway_that_dies_and_comes_back_is_found_again() {
     world.clear_rules();
     world.run_until_state(page, "open", 120 * SECOND);
     assert_eq!(world.open_sockets(page), 1);
+}
+
+#[test]
+fn one_connection_of_two_is_closed_and_hears_why() {
+    let mut world = World::new();
+    let (one, two) = (
+        world.add_client(Config::default()),
+        world.add_client(Config::default()),
+    );
+    world.connect(one);
+    world.run_until_state(one, "open", SECOND);
+    world.connect(two);
+    world.run_until_state(two, "open", SECOND);
+    let too_long = world.close_one(1, 4001, &"x".repeat(124));
+    assert_eq!(too_long, Err(RuleError::CloseReason(124)));
+    assert_eq!(world.close_one(1, 4001, "only you"), Ok(true));
+    assert_eq!(world.close_one(1, 4001, "again"), Ok(false));
+    assert_eq!(world.close_one(9, 4001, "nobody"), Ok(false));
+    world.run(LATENCY);
+    let told = world.events(one).iter().any(|event| {
+        matches!(event, Event::Changed { cause: Cause::SocketClosed(closed), .. }
+            if closed.code == 4001 && closed.reason == "only you")
+    });
+    assert!(told, "{:?}", world.events(one));
+    assert!(world.state(two).is_open());
 }
 
 #[test]
