@@ -1,8 +1,8 @@
 // Makes a release build smaller where no tool does: some 6 KB of a first visit. Run by Trunk after
 // each build; needs Node.js, and wasm-opt for the second part.
 //
-// - wasm-bindgen names each function that the wasm imports after its Rust path and a hash, in the
-//   wasm and in the JavaScript beside it. Here both get a short name.
+// - wasm-bindgen names each function that the wasm imports, and those that call its closures, after
+//   Rust paths and hashes, in the wasm and in the JavaScript beside it. Here all get short names.
 // - Brotli refers to what it has seen in fewer bits the nearer that is. Here each function is put
 //   before the one that is most like it.
 
@@ -13,6 +13,7 @@ import { join } from "node:path";
 const { TRUNK_PROFILE, TRUNK_STAGING_DIR } = process.env;
 const CUSTOM = 0;
 const IMPORTS = 2;
+const EXPORTS = 7;
 const CODE = 10;
 const FUNCTION = 0;
 
@@ -83,6 +84,18 @@ function* imports(section) {
 }
 
 /** Shortens the names of imports that stand in the JavaScript as keys. */
+function* exports(section) {
+  let [count, at] = number(section, 0);
+  for (; count > 0; count--) {
+    let name;
+    [name, at] = block(section, at);
+    // Its kind and its index.
+    const end = number(section, at + 1)[1];
+    yield { name: name.toString(), description: section.subarray(at, end) };
+    at = end;
+  }
+}
+
 function shorten(wasm, keys) {
   const short = new Map();
   const parts = [wasm.subarray(0, 8)];
@@ -91,6 +104,12 @@ function shorten(wasm, keys) {
       const all = [...imports(content)].map(({ module, name, description }) => {
         if (keys.has(name) && !short.has(name)) short.set(name, `$${short.size.toString(36)}`);
         return [toBlock(module), toBlock(short.get(name) ?? name), description];
+      });
+      content = Buffer.concat([toNumber(all.length), ...all.flat()]);
+    } else if (id === EXPORTS) {
+      const all = [...exports(content)].map(({ name, description }) => {
+        if (keys.has(name)) short.set(name, `$${short.size.toString(36)}`);
+        return [toBlock(short.get(name) ?? name), description];
       });
       content = Buffer.concat([toNumber(all.length), ...all.flat()]);
     }
@@ -166,10 +185,14 @@ if (TRUNK_PROFILE === "release") {
   for (const file of files.filter((file) => file.endsWith("_bg.wasm"))) {
     const glue = file.replace("_bg.wasm", ".js");
     const javascript = readFileSync(glue, "utf8");
-    const keys = new Set([...javascript.matchAll(/^\s+(__wb\w+): function/gm)].map(([, key]) => key));
+    const named = /^\s+(__wb\w+): function|\bwasm\.(wasm_bindgen_\w+)\(/gm;
+    const keys = new Set([...javascript.matchAll(named)].map(([, first, second]) => first ?? second));
     const [wasm, short] = shorten(readFileSync(file), keys);
     writeFileSync(file, wasm);
-    writeFileSync(glue, javascript.replace(/\b__wb\w+/g, (name) => short.get(name) ?? name));
+    writeFileSync(
+      glue,
+      javascript.replace(/\b(?:__wb|wasm_bindgen_)\w+/g, (name) => short.get(name) ?? name),
+    );
     sort(file);
   }
 }

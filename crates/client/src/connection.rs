@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -68,20 +67,57 @@ pub struct DialRequest {
     pub reauthenticate: bool,
 }
 
-type Fetching = Pin<Box<dyn Future<Output = Result<Endpoint, DialFailure>>>>;
+/// Where the endpoint comes from. Each kind is linked only where it is used.
+trait Source {
+    /// Has the driver dial, now or later.
+    fn dial(&self, driver: &Rc<Driver>, request: DialRequest);
 
-/// Where the endpoint comes from.
-#[derive(Clone)]
-enum Source {
-    Fixed(Rc<Endpoint>),
-    Asked(Rc<dyn Fn(DialRequest) -> Fetching>),
+    /// The endpoint, if it is always the same.
+    fn fixed(&self) -> Option<&Endpoint> {
+        None
+    }
+}
+
+impl Source for Endpoint {
+    fn dial(&self, driver: &Rc<Driver>, request: DialRequest) {
+        if let Err(why) = driver.dial_endpoint(request.generation, self) {
+            driver
+                .connection
+                .borrow_mut()
+                .handle_dial_impossible(request.generation, why);
+        }
+    }
+
+    fn fixed(&self) -> Option<&Endpoint> {
+        Some(self)
+    }
+}
+
+/// A function that is asked for the endpoint.
+struct Provider<F>(F);
+
+impl<F, Answer> Source for Provider<F>
+where
+    F: Fn(DialRequest) -> Answer,
+    Answer: Future<Output = Result<Endpoint, DialFailure>> + 'static,
+{
+    fn dial(&self, driver: &Rc<Driver>, request: DialRequest) {
+        let answer = (self.0)(request);
+        let driver = Rc::downgrade(driver);
+        spawn_local(async move {
+            let answer = answer.await;
+            if let Some(driver) = driver.upgrade() {
+                driver.answered(request.generation, answer);
+            }
+        });
+    }
 }
 
 /// What to connect to, and how.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    source: Source,
+    source: Rc<dyn Source>,
     /// How patient to be and how much to queue.
     pub config: Config,
 }
@@ -89,7 +125,7 @@ pub struct Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Options");
-        if let Source::Fixed(endpoint) = &self.source {
+        if let Some(endpoint) = self.source.fixed() {
             debug.field("endpoint", endpoint);
         }
         debug.field("config", &self.config).finish_non_exhaustive()
@@ -105,7 +141,7 @@ impl Options {
     /// The defaults, for this endpoint.
     pub fn to(endpoint: Endpoint) -> Self {
         Self {
-            source: Source::Fixed(Rc::new(endpoint)),
+            source: Rc::new(endpoint),
             config: Config::default(),
         }
     }
@@ -117,7 +153,7 @@ impl Options {
         Answer: Future<Output = Result<Endpoint, DialFailure>> + 'static,
     {
         Self {
-            source: Source::Asked(Rc::new(move |request| Box::pin(provider(request)))),
+            source: Rc::new(Provider(provider)),
             config: Config::default(),
         }
     }
@@ -131,10 +167,7 @@ impl Options {
 
     /// The URL, if it is not asked for.
     pub(crate) fn url(&self) -> Option<&str> {
-        match &self.source {
-            Source::Fixed(endpoint) => Some(&endpoint.url),
-            Source::Asked(_) => None,
-        }
+        self.source.fixed().map(|endpoint| &*endpoint.url)
     }
 }
 
@@ -405,7 +438,7 @@ impl Link for Own {
 }
 
 struct Driver {
-    source: Source,
+    source: Rc<dyn Source>,
     connection: RefCell<Connection>,
     /// One, or a few while one takes over from another.
     sockets: RefCell<Vec<Socket>>,
@@ -488,10 +521,13 @@ impl Driver {
                 Some(Output::Dial {
                     generation,
                     reauthenticate,
-                }) => self.dial(DialRequest {
-                    generation,
-                    reauthenticate,
-                }),
+                }) => self.source.dial(
+                    self,
+                    DialRequest {
+                        generation,
+                        reauthenticate,
+                    },
+                ),
                 Some(Output::Abandon { generation }) => self.let_go(generation),
                 Some(Output::Transmit {
                     generation,
@@ -515,28 +551,6 @@ impl Driver {
                 driver.input(Self::catch_up);
             }
         });
-    }
-
-    fn dial(self: &Rc<Self>, request: DialRequest) {
-        match &self.source {
-            Source::Fixed(endpoint) => {
-                if let Err(why) = self.dial_endpoint(request.generation, endpoint) {
-                    self.connection
-                        .borrow_mut()
-                        .handle_dial_impossible(request.generation, why);
-                }
-            }
-            Source::Asked(provider) => {
-                let answer = provider(request);
-                let driver = Rc::downgrade(self);
-                spawn_local(async move {
-                    let answer = answer.await;
-                    if let Some(driver) = driver.upgrade() {
-                        driver.answered(request.generation, answer);
-                    }
-                });
-            }
-        }
     }
 
     /// The provider has an endpoint, or none for now. Whoever wanted it may have gone on.
