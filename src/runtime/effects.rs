@@ -53,7 +53,7 @@ fn connect(store: &Store, url: String) {
         } => heard.dispatch(Msg::Configured(Err(config::unusable_websocket()))),
         Event::Changed { to, cause, .. } => {
             heard.dispatch(Msg::Note(
-                [to.to_string(), ": ".to_owned(), cause.to_string()].concat(),
+                [&*to.describe(), ": ", &cause.describe()].concat(),
             ));
             heard.dispatch(Msg::Link(link(to)));
         }
@@ -71,7 +71,7 @@ fn connect(store: &Store, url: String) {
             ..
         } => heard.dispatch(Msg::Refused {
             text,
-            why: why.to_string(),
+            why: why.as_str().to_owned(),
         }),
         // `Changed` says the same, and an error's close follows it.
         _ => {}
@@ -184,7 +184,7 @@ fn tell(store: &Store, client: &Client, frame: String, outcome: SendOutcome) {
     match outcome {
         SendOutcome::Rejected(rejection) => store.dispatch(Msg::Refused {
             text: frame,
-            why: rejection.to_string(),
+            why: rejection.describe(),
         }),
         // On its way through the tab that has the socket.
         SendOutcome::Queued(_) if client.state().is_open() => {}
@@ -209,7 +209,7 @@ fn send_file(store: &Store, key: Key, file: u32, request: upload::Request) {
             },
             UploadState::Failed { error } => Msg::Uploaded {
                 key,
-                result: Err(Trouble::passing("It could not be sent", &error.to_string())),
+                result: Err(Trouble::passing("It could not be sent", &error.describe())),
             },
             _ => return,
         };

@@ -114,34 +114,38 @@ pub enum Rejection {
     Unserializable(String),
 }
 
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Rejection {
+    /// What is wrong and what to do, in whole sentences: as `Display`, without the machinery of
+    /// formatting.
+    pub fn describe(&self) -> String {
         match self {
-            Self::TooLarge { bytes, limit } => write_all(
-                f,
-                &[
-                    "The message is ",
-                    &bytes.to_string(),
-                    " bytes long and the gateway takes ",
-                    &limit.to_string(),
-                    " at most. Send it in smaller parts.",
-                ],
-            ),
-            Self::QueueFull { frames, bytes } => write_all(
-                f,
-                &[
-                    &frames.to_string(),
-                    " messages (",
-                    &bytes.to_string(),
-                    " bytes) wait already for a connection that takes them. Try again once \
+            Self::TooLarge { bytes, limit } => [
+                "The message is ",
+                &bytes.to_string(),
+                " bytes long and the gateway takes ",
+                &limit.to_string(),
+                " at most. Send it in smaller parts.",
+            ]
+            .concat(),
+            Self::QueueFull { frames, bytes } => [
+                &frames.to_string(),
+                " messages (",
+                &bytes.to_string(),
+                " bytes) wait already for a connection that takes them. Try again once \
                      connected.",
-                ],
-            ),
-            Self::Closed => f.write_str("The connection is closed. Connect before sending."),
+            ]
+            .concat(),
+            Self::Closed => "The connection is closed. Connect before sending.".to_owned(),
             Self::Unserializable(why) => {
-                write_all(f, &["The message cannot be written as JSON: ", why, "."])
+                ["The message cannot be written as JSON: ", why, "."].concat()
             }
         }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
     }
 }
 
@@ -159,13 +163,20 @@ pub enum Discard {
     Left,
 }
 
-impl fmt::Display for Discard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Discard {
+    /// Why, in a sentence.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
             Self::Closed => "The connection was closed before it could be sent.",
             Self::Expired => "There was no connection for too long.",
             Self::Left => "It is not wanted any more.",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Discard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use babelwire_wire::rest::Problem;
 
-use crate::time::{Backoff, Instant, Jitter, Timers, write_all};
+use crate::time::{Backoff, Instant, Jitter, Timers};
 
 /// What to be patient about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,27 +99,30 @@ impl UploadError {
     }
 }
 
-impl fmt::Display for UploadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl UploadError {
+    /// What happened, in a sentence: as `Display`, without the machinery of formatting.
+    pub fn describe(&self) -> String {
         match self {
-            Self::Network => f.write_str(
-                "The file could not be sent: there is no connection to the store, or the file \
-                 can no longer be read.",
-            ),
-            Self::Stalled => f.write_str("The file could not be sent: nothing moved for too long."),
+            Self::Network => "The file could not be sent: there is no connection to the store, or \
+                              the file can no longer be read."
+                .to_owned(),
+            Self::Stalled => "The file could not be sent: nothing moved for too long.".to_owned(),
             Self::Status {
                 message: Some(message),
                 ..
-            } => f.write_str(message),
+            } => message.clone(),
             Self::Status { status, .. } => {
                 let status = status.to_string();
-                write_all(
-                    f,
-                    &["The store refused the file with HTTP status ", &status, "."],
-                )
+                ["The store refused the file with HTTP status ", &status, "."].concat()
             }
-            Self::Impossible(why) => write_all(f, &["The file cannot be sent: ", why, "."]),
+            Self::Impossible(why) => ["The file cannot be sent: ", why, "."].concat(),
         }
+    }
+}
+
+impl fmt::Display for UploadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
     }
 }
 
