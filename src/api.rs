@@ -152,8 +152,7 @@ fn call_of(effect: &Effect) -> Option<Call> {
         Effect::Create { body, .. } => Call {
             method: "POST",
             path: "translations".to_owned(),
-            // Strings and a number always serialize.
-            body: serde_json::to_string(body).ok(),
+            body: Some(body.to_json()),
             bytes: false,
         },
         Effect::Command { id, command, .. } => {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use babelwire_client::upload::{self, UploadHandle, UploadState};
 use babelwire_client::{Cause, Client, Event, Options, Payload, SendOutcome, State, TabsOptions};
-use babelwire_wire::{Action, Inbound};
+use babelwire_wire::{Inbound, Object};
 use gloo_timers::callback::Timeout;
 use web_sys::Blob;
 
@@ -103,18 +103,9 @@ pub(super) fn perform(store: &Store, effect: Effect) {
     match effect {
         Effect::Send(frame) => send(store, frame),
         Effect::Subscribe { id, from } => {
-            let begins = Action::Subscribe {
-                translation_id: id.clone(),
-                from,
-            };
-            let ends = Action::Unsubscribe {
-                translation_id: id.clone(),
-            };
-            // Strings and a number always serialize.
-            if let (Ok(begins), Ok(ends)) =
-                (serde_json::to_string(&begins), serde_json::to_string(&ends))
-                && let Some(client) = client()
-            {
+            if let Some(client) = client() {
+                let begins = frame("subscribe", &id).number("from", from).end();
+                let ends = frame("unsubscribe", &id).end();
                 let outcome = client.join(id, begins.clone(), ends);
                 tell(store, &client, begins, outcome);
             }
@@ -166,6 +157,13 @@ fn fetch_source(store: &Store, id: String, charset: String) {
         };
         store.dispatch(Msg::Source { id, result });
     });
+}
+
+/// An action that is about a translation.
+fn frame(action: &str, translation: &str) -> Object {
+    Object::new()
+        .text("action", action)
+        .text("translationId", translation)
 }
 
 /// Cloned, so that nothing is borrowed while it is used: its events may lead back here.

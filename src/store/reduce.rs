@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use babelwire_wire::rest::{CreateTranslation, Created, Languages, Listing, Segments};
-use babelwire_wire::{Frame, Inbound, Status, Translation};
-use serde::Serialize;
+use babelwire_wire::{Frame, Inbound, Object, Status, Translation};
 
 use super::languages::{best_target, is_possible, sources};
 use super::{
@@ -27,13 +26,6 @@ pub fn reduce(state: &mut State, msg: Msg) -> Vec<Effect> {
 struct Step<'a> {
     state: &'a mut State,
     effects: Vec<Effect>,
-}
-
-/// What the console sends.
-#[derive(Serialize)]
-struct Say<'a> {
-    action: &'a str,
-    data: &'a str,
 }
 
 impl Step<'_> {
@@ -82,13 +74,8 @@ impl Step<'_> {
             Msg::Segments { id, result } => self.segments(&id, result),
             Msg::ToggleConsole => self.state.console_open = !self.state.console_open,
             Msg::Say { action, data } => {
-                // Two strings always serialize.
-                if let Ok(frame) = serde_json::to_string(&Say {
-                    action: &action,
-                    data: &data,
-                }) {
-                    self.effects.push(Effect::Send(frame));
-                }
+                let frame = Object::new().text("action", &action).text("data", &data);
+                self.effects.push(Effect::Send(frame.end()));
             }
             Msg::TryNow => self.effects.push(Effect::ConnectNow),
             Msg::DismissNotice => self.state.notice = None,

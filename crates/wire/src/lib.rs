@@ -16,11 +16,13 @@ pub mod config;
 mod fields;
 mod frame;
 pub mod limits;
+mod object;
 pub mod rest;
 mod translation;
 
 pub use fields::{Fields, FromFields, Misfit, Value, from_json, lend_parser};
 pub use frame::{Action, Frame, GatewayError, Inbound, ObjectEvent, Push};
+pub use object::Object;
 pub use translation::{Failure, Segment, Status, Translation};
 
 #[cfg(doctest)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::fields::{Fields, FromFields, serde_through_fields};
+use crate::object::Object;
 use crate::translation::{Segment, Translation};
 
 /// A pair of languages that can be translated.
@@ -44,6 +45,22 @@ pub struct CreateTranslation {
     /// The encoding to read the file with, as a WHATWG label; detected when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charset: Option<String>,
+}
+
+impl CreateTranslation {
+    /// As `serde_json` writes it, for pages.
+    pub fn to_json(&self) -> String {
+        let object = Object::new()
+            .text("name", &self.name)
+            .number("size", self.size)
+            .text("source", &self.source)
+            .text("target", &self.target);
+        match &self.charset {
+            Some(charset) => object.text("charset", charset),
+            None => object,
+        }
+        .end()
+    }
 }
 
 /// Where and how to upload a file's bytes.
