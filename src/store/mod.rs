@@ -41,6 +41,9 @@ pub const NEWS_KEPT: usize = 200;
 /// How many segments one request asks for: what is read and shown within a frame or two.
 pub const SEGMENTS_PAGE: u64 = 500;
 
+/// How many ticks a page that waits for nothing lets go by before it asks what changed.
+pub const IDLE_TICKS: u32 = 15;
+
 /// What kind of page this deployment has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
@@ -373,6 +376,7 @@ pub struct State {
     pub notice: Option<Rc<str>>,
     /// Counts frames and news.
     counter: u32,
+    ticks: u32,
     next_key: Key,
     removed: Vec<String>,
     /// Where the last round of `GET translations` ended.
@@ -399,6 +403,9 @@ struct Round {
     cursor: Option<String>,
     /// Something happened meanwhile that asks for another round.
     again: bool,
+    /// The translations that were shown when everything was asked for, and that no page of the
+    /// answer has named so far.
+    unnamed: Vec<String>,
 }
 
 impl State {
@@ -421,6 +428,7 @@ impl State {
             news: VecDeque::new(),
             notice: None,
             counter: 0,
+            ticks: 0,
             next_key: 0,
             removed: Vec::new(),
             cursor: None,

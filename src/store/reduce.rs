@@ -7,8 +7,9 @@ use babelwire_wire::{Frame, Inbound, Object, Status, Translation};
 
 use super::languages::{best_target, is_possible, sources};
 use super::{
-    Command, Direction, Document, Effect, FRAME_BYTES_KEPT, FRAMES_KEPT, Key, Line, Link, Load,
-    Mode, Msg, NEWS_KEPT, News, PARALLEL_UPLOADS, Picked, Round, Row, Stage, State, Trouble,
+    Command, Direction, Document, Effect, FRAME_BYTES_KEPT, FRAMES_KEPT, IDLE_TICKS, Key, Line,
+    Link, Load, Mode, Msg, NEWS_KEPT, News, PARALLEL_UPLOADS, Picked, Round, Row, Stage, State,
+    Trouble,
 };
 use crate::words;
 
@@ -113,7 +114,8 @@ impl Step<'_> {
     }
 
     /// Nothing tells a page that a push was lost (API Gateway drops them for a client that reads
-    /// too slowly), so whoever waits asks now and then.
+    /// too slowly), so whoever waits asks now and then, and whoever does not, now and again: a file
+    /// may have come or gone.
     fn tick(&mut self) {
         if self.state.mode != Mode::Full || self.state.link == Link::Offline {
             return;
@@ -121,7 +123,10 @@ impl Step<'_> {
         if self.state.languages.is_none() {
             self.effects.push(Effect::FetchLanguages);
         }
-        if self.state.list_trouble.is_some() || self.state.rows.iter().any(|row| row.is_under_way())
+        self.state.ticks = self.state.ticks.wrapping_add(1);
+        if self.state.list_trouble.is_some()
+            || self.state.rows.iter().any(|row| row.is_under_way())
+            || self.state.ticks.is_multiple_of(IDLE_TICKS)
         {
             self.catch_up();
         }
@@ -243,7 +248,12 @@ impl Step<'_> {
             round.again = true;
             return;
         }
-        self.state.round = Some(Round::default());
+        let mut round = Round::default();
+        if self.state.cursor.is_none() {
+            let snapshots = self.state.rows.iter().flat_map(|row| &row.snapshot);
+            round.unnamed = snapshots.map(|snapshot| snapshot.id.clone()).collect();
+        }
+        self.state.round = Some(round);
         self.effects.push(Effect::FetchChanges {
             since: self.state.cursor.clone(),
             after: None,
@@ -268,6 +278,7 @@ impl Step<'_> {
             }
         };
         for snapshot in listing.translations {
+            round.unnamed.retain(|id| *id != snapshot.id);
             self.snapshot(snapshot);
         }
         for id in listing.removed {
@@ -282,6 +293,10 @@ impl Step<'_> {
                 after: listing.next,
             });
             return;
+        }
+        // A list of everything has no word of what was removed: it leaves it out.
+        for id in round.unnamed {
+            self.remove(&id);
         }
         self.state.cursor = round.cursor;
         if round.again {

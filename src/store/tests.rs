@@ -858,9 +858,16 @@ fn the_console_sends_action_and_data_as_they_are_typed() {
 }
 
 #[test]
-fn whoever_waits_asks_now_and_then_and_whoever_does_not_is_quiet() {
+fn whoever_waits_asks_now_and_then_and_whoever_does_not_now_and_again() {
     let mut page = Page::ready();
     page.push(&translation("T1", Status::Done, 2));
+    for _ in 1..IDLE_TICKS {
+        page.tell(Msg::Tick);
+        assert_eq!(page.asked(), []);
+    }
+    page.tell(Msg::Tick);
+    assert_eq!(page.asked(), [changes(Some("C1"), None)]);
+    page.tell(listed(vec![]));
     page.tell(Msg::Tick);
     assert_eq!(page.asked(), []);
     page.push(&translation("T2", Status::Translating, 2));
@@ -907,6 +914,9 @@ fn what_happens_during_a_round_is_asked_for_by_another_one() {
 #[test]
 fn a_cursor_that_the_backend_forgot_is_no_dead_end() {
     let mut page = Page::ready();
+    for id in ["T1", "T2", "T3"] {
+        page.push(&translation(id, Status::Done, 5));
+    }
     page.tell(Msg::Link(Link::Open));
     page.asked.clear();
     page.tell(Msg::Listed {
@@ -919,6 +929,38 @@ fn a_cursor_that_the_backend_forgot_is_no_dead_end() {
         }),
     });
     assert_eq!(page.asked(), [changes(None, None)]);
+
+    // What was removed meanwhile is not named, and nothing else tells of it. What was pushed
+    // after the question may be missing in the answer.
+    page.push(&translation("T4", Status::Queued, 1));
+    page.tell(Msg::Listed {
+        since: None,
+        result: Ok(Listing {
+            translations: vec![translation("T2", Status::Done, 5)],
+            removed: vec![],
+            next: Some("page 2".to_owned()),
+            cursor: "C2".to_owned(),
+        }),
+    });
+    assert_eq!(page.state.rows.len(), 4, "there is another page");
+    page.tell(Msg::Listed {
+        since: None,
+        result: Ok(Listing {
+            translations: vec![translation("T1", Status::Done, 5)],
+            removed: vec![],
+            next: None,
+            cursor: "C3".to_owned(),
+        }),
+    });
+    let mut left: Vec<&str> = page
+        .state
+        .rows
+        .iter()
+        .flat_map(|row| &row.snapshot)
+        .map(|snapshot| &*snapshot.id)
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, ["T1", "T2", "T4"]);
 }
 
 #[test]
