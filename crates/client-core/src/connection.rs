@@ -63,6 +63,10 @@ const SLEPT: Duration = Duration::from_secs(5);
 /// A socket that was heard within this time is not doubted because somebody looks at the page.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How long after a page runs again a frame may have come before it stood still: such a frame proves
+/// nothing, and only the answer to the probe does.
+const BACKLOG: Duration = Duration::from_millis(250);
+
 /// How often a socket that holds too much is asked whether it has sent it.
 const MEASURE_EVERY: Duration = Duration::from_millis(50);
 
@@ -336,10 +340,17 @@ impl Connection {
     pub fn handle_frame(&mut self, now: Instant, generation: Generation, payload: Payload) {
         let is_answer = self.note_answer(now, generation, &payload);
         if self.is_open(generation) {
-            self.pulse.heard = now;
-            self.pulse.excused = false;
-            if std::mem::take(&mut self.pulse.judging) {
-                self.await_silence(now);
+            let backlog = self.pulse.probing
+                && self
+                    .pulse
+                    .awaited
+                    .is_some_and(|ping| now - ping.sent < BACKLOG);
+            if !backlog {
+                self.pulse.heard = now;
+                self.pulse.excused = false;
+                if std::mem::take(&mut self.pulse.judging) {
+                    self.await_silence(now);
+                }
             }
         } else if let Some(Standby {
             generation: standby,

@@ -158,9 +158,8 @@ fn thaws(world: &mut World, frozen: Duration) {
 #[test]
 fn after_a_freeze_a_dead_socket_is_replaced_within_2_s_plus_the_dial() {
     let dial = 2 * LATENCY;
-    // An answer that came just before the silence may wait in the frozen page: it is taken for
-    // news, and the next ping finds out.
-    for (silent_before, at_most) in [(LATENCY, 2 * SECOND + dial), (Duration::ZERO, 10 * SECOND)] {
+    // An answer that came just before the silence may wait in the frozen page: it proves nothing.
+    for silent_before in [LATENCY, Duration::ZERO] {
         for seed in 0..200 {
             for frozen in [10 * SECOND, 10 * MINUTE, 24 * HOUR] {
                 let mut world = World::connected_by_chance(seed);
@@ -169,7 +168,7 @@ fn after_a_freeze_a_dead_socket_is_replaced_within_2_s_plus_the_dial() {
                 world.run(silent_before);
                 thaws(&mut world, frozen);
                 let took = until_replaced(&mut world);
-                assert!(took <= at_most, "{took:?} after {frozen:?}");
+                assert!(took <= 2 * SECOND + dial, "{took:?} after {frozen:?}");
             }
         }
     }
