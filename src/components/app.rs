@@ -23,7 +23,9 @@ pub struct AppProps {
 
 /// The whole page. Renders once for each batch that the store took in.
 #[derive(Debug)]
-pub struct App;
+pub struct App {
+    console: Console,
+}
 
 impl Component for App {
     type Message = ();
@@ -31,7 +33,13 @@ impl Component for App {
 
     fn create(ctx: &Context<Self>) -> Self {
         ctx.props().store.listen(ctx.link().callback(|()| ()));
-        Self
+        Self {
+            console: Console::default(),
+        }
+    }
+
+    fn rendered(&mut self, ctx: &Context<Self>, _: bool) {
+        self.console.rendered(&ctx.props().store.state());
     }
 
     fn view(&self, ctx: &Context<Self>) -> Html {
@@ -53,7 +61,7 @@ impl Component for App {
                     Mode::Starting | Mode::Full => work(store, &state),
                 } }
                 if state.console_open {
-                    <Console store={store.clone()} newest={state.frames.back().map(|line| line.number)} />
+                    { self.console.view(store, &state) }
                 }
             </>
         }

@@ -1,51 +1,28 @@
 //! Frames in and out, for whoever wants to see them.
 
+use std::cell::Cell;
+
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement};
 use yew::prelude::*;
 
 use super::parts::{field, paragraph};
 use crate::runtime::Store;
-use crate::store::{Direction, Line, Msg};
+use crate::store::{Direction, Line, Msg, State};
 use crate::words;
 
-#[derive(PartialEq, Properties)]
-pub(super) struct ConsoleProps {
-    pub(super) store: Store,
-    /// The number of the newest frame: whatever is shown is known by it.
-    pub(super) newest: Option<u32>,
-}
-
-#[derive(Default)]
+/// What outlives a render.
+#[derive(Debug, Default)]
 pub(super) struct Console {
     action: NodeRef,
     data: NodeRef,
     frames: NodeRef,
+    /// The newest line when it was last rendered; nothing while it is closed.
+    shown: Cell<Option<u32>>,
 }
 
-impl Component for Console {
-    type Message = ();
-    type Properties = ConsoleProps;
-
-    fn create(_: &Context<Self>) -> Self {
-        Self::default()
-    }
-
-    fn rendered(&mut self, _: &Context<Self>, first: bool) {
-        if first && let Some(action) = self.action.get() {
-            // Once: what somebody types is theirs.
-            action
-                .unchecked_into::<HtmlInputElement>()
-                .set_value("echomessage");
-        }
-        if let Some(frames) = self.frames.get() {
-            let frames: Element = frames.unchecked_into();
-            frames.set_scroll_top(frames.scroll_height());
-        }
-    }
-
-    fn view(&self, ctx: &Context<Self>) -> Html {
-        let store = &ctx.props().store;
+impl Console {
+    pub(super) fn view(&self, store: &Store, state: &State) -> Html {
         let onsubmit = {
             let (store, action, data) = (store.clone(), self.action.clone(), self.data.clone());
             Callback::from(move |event: SubmitEvent| {
@@ -64,9 +41,30 @@ impl Component for Console {
                     <button type="submit">{ "Send" }</button>
                 </form>
                 <div ref={self.frames.clone()} class="frames" role="log" aria-label="Frames" tabindex="0">
-                    { for store.state().frames.iter().map(|line| frame(line)) }
+                    { for state.frames.iter().map(|line| frame(line)) }
                 </div>
             </section>
+        }
+    }
+
+    /// After each render of the page, whether or not the console is open.
+    pub(super) fn rendered(&self, state: &State) {
+        let Some(frames) = self.frames.get() else {
+            return self.shown.set(None);
+        };
+        let newest = state.frames.back().map_or(0, |line| line.number);
+        let shown = self.shown.replace(Some(newest));
+        if shown.is_none()
+            && let Some(action) = self.action.get()
+        {
+            // Once: what somebody types is theirs.
+            action
+                .unchecked_into::<HtmlInputElement>()
+                .set_value("echomessage");
+        }
+        if shown != Some(newest) {
+            let frames: Element = frames.unchecked_into();
+            frames.set_scroll_top(frames.scroll_height());
         }
     }
 }
