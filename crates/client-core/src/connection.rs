@@ -155,6 +155,8 @@ pub struct Connection {
     attempt: u32,
     /// When the last dials were made, as many as a minute may have.
     dials: Vec<Instant>,
+    /// Until when the server asked to be left alone.
+    not_before: Instant,
     online: bool,
     visible: bool,
     reauthenticate: bool,
@@ -187,6 +189,7 @@ impl Connection {
             generation: Generation::default(),
             attempt: 0,
             dials: Vec::new(),
+            not_before: Instant::default(),
             online: true,
             visible: true,
             reauthenticate: false,
@@ -281,6 +284,7 @@ impl Connection {
                     replace_at,
                 });
                 self.online = true;
+                self.reauthenticate = false;
                 self.prove(now);
             }
             return;
@@ -431,6 +435,7 @@ impl Connection {
             AfterClose::Stop => self.stop(cause),
             _ if self.take_over(now, &cause) => {}
             AfterClose::RetryNow if was_stable && self.online && self.may_dial_at(now) <= now => {
+                self.leave();
                 self.attempt = 1;
                 self.dial(now, cause);
             }
@@ -489,7 +494,9 @@ impl Connection {
             return;
         };
         let passed = Duration::from_millis(wall.saturating_sub(wall_then));
-        if passed.saturating_sub(now - then) > SLEPT {
+        let slept = passed.saturating_sub(now - then);
+        if slept > SLEPT {
+            self.outbox.age(slept);
             self.wake(now, jitter, true);
         }
     }
@@ -499,6 +506,10 @@ impl Connection {
     pub fn handle_visibility(&mut self, now: Instant, visible: bool, jitter: Jitter) {
         self.visible = visible;
         if visible {
+            if self.state.is_open() && !self.pulse.judging {
+                // The silence of a hidden page is a longer one.
+                self.await_silence(self.pulse.heard);
+            }
             self.wake(now, jitter, false);
         }
     }
@@ -642,12 +653,16 @@ impl Connection {
     /// The present socket is given up, or there is none: waits for the next dial.
     fn back_off(&mut self, now: Instant, cause: Cause, at_least: Duration, jitter: Jitter) {
         self.attempt = self.attempt.saturating_add(1);
+        self.not_before = now + at_least;
         let delay = at_least + self.config.backoff.delay(self.attempt, jitter);
         self.wait(now, delay, cause);
     }
 
-    /// Brings the awaited dial forward, unless it is due soon anyway.
+    /// Brings the awaited dial forward, unless it is due soon anyway, or the server named a time.
     fn hasten(&mut self, now: Instant, delay: Duration, cause: Cause) {
+        if now < self.not_before {
+            return;
+        }
         let due = self.timers.deadline(Timer::Retry);
         if due.is_some_and(|due| self.may_dial_at(now + delay) < due) {
             self.wait(now, delay, cause);
@@ -839,8 +854,12 @@ impl Connection {
             // Whether the answer came is not known before the platform has told what it has; the
             // second time it had the chance.
             self.ping_within(now, probe_deadline, true);
-        } else if self.answers == Answers::Yes {
+        } else if self.answers_pings() {
             self.note_stability(now);
+            if !self.pulse.answered {
+                // Perhaps it was never an answer that was taken for one.
+                self.answers = Answers::Unknown;
+            }
             if self.take_over(now, &Cause::Unresponsive) {
                 return;
             }
@@ -856,7 +875,13 @@ impl Connection {
             self.pulse.judging = false;
             self.tell(Event::Mute { generation });
             self.await_silence(now);
+            self.promote(now, Cause::RolledOver, Continuity::MayBeLost);
         }
+    }
+
+    /// Whether the silence of this backend says something.
+    fn answers_pings(&self) -> bool {
+        matches!(self.answers, Answers::Pong | Answers::Refusal)
     }
 
     fn wake(&mut self, now: Instant, jitter: Jitter, slept: bool) {
@@ -875,7 +900,7 @@ impl Connection {
         let Some(heartbeat) = self.config.heartbeat else {
             return;
         };
-        if self.answers != Answers::Yes || (!even_if_fresh && now - self.pulse.heard < FRESH) {
+        if !self.answers_pings() || (!even_if_fresh && now - self.pulse.heard < FRESH) {
             return;
         }
         if self.pulse.judging {
@@ -917,21 +942,28 @@ impl Connection {
         if text.len() > longest {
             return false;
         }
-        let answered = match (heartbeat.recognise)(text) {
+        let (answered, answers) = match (heartbeat.recognise)(text) {
             None => return false,
             Some(Reply::Pong(number)) => {
                 if number == 0 || number > self.pings {
                     return false;
                 }
-                pulse.awaited.take_if(|ping| ping.number == number)
+                let answered = pulse.awaited.take_if(|ping| ping.number == number);
+                (answered, Answers::Pong)
             }
-            Some(Reply::Refusal) => match pulse.awaited.take() {
-                None => return false,
-                answered => answered,
+            // An error of the application's own looks the same: it is none of a backend that
+            // answers otherwise, or not at all.
+            Some(Reply::Refusal) => match self.answers {
+                Answers::Pong | Answers::No => return false,
+                Answers::Unknown | Answers::Refusal => match pulse.awaited.take() {
+                    None => return false,
+                    answered => (answered, Answers::Refusal),
+                },
             },
         };
         if let Some(ping) = answered {
-            self.answers = Answers::Yes;
+            pulse.answered = true;
+            self.answers = answers;
             self.tell(Event::Ponged {
                 generation,
                 round_trip: now - ping.sent,
@@ -1011,7 +1043,7 @@ impl Connection {
             self.standby_failed(now, Cause::DialTimedOut, Some(Duration::ZERO), jitter);
         } else if late {
             self.prove(now);
-        } else if self.answers == Answers::Yes {
+        } else if self.answers_pings() {
             self.standby_failed(now, Cause::Unresponsive, Some(Duration::ZERO), jitter);
         } else {
             self.answers = Answers::No;

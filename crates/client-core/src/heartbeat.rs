@@ -95,7 +95,10 @@ pub fn recognise(text: &str) -> Option<Reply> {
 pub(crate) enum Answers {
     #[default]
     Unknown,
-    Yes,
+    /// It has answered with a pong.
+    Pong,
+    /// It has answered with an error frame, for want of a route.
+    Refusal,
     No,
 }
 
@@ -108,10 +111,16 @@ pub(crate) struct Ping {
 
 /// The life of one socket.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four answers to four questions"
+)]
 pub(crate) struct Pulse {
     /// When the last frame came.
     pub(crate) heard: Instant,
     pub(crate) awaited: Option<Ping>,
+    /// Whether a ping over this very socket was answered.
+    pub(crate) answered: bool,
     /// Whether nothing was heard since the ping that is awaited, and its deadline counts.
     pub(crate) judging: bool,
     /// Whether that ping went out because there was reason to doubt.
@@ -125,6 +134,7 @@ impl Pulse {
         Self {
             heard: now,
             awaited: None,
+            answered: false,
             judging: false,
             probing: false,
             excused: false,

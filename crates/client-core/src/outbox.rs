@@ -295,6 +295,14 @@ impl Outbox {
         self.pop()
     }
 
+    /// The clock stood still for so long.
+    pub(crate) fn age(&mut self, by: Duration) {
+        for waiting in &mut self.queue {
+            let left = waiting.expires - (Instant::default() + by);
+            waiting.expires = Instant::default() + left;
+        }
+    }
+
     /// When the time of the oldest is over: frames expire in the order in which they came.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         self.queue.first().map(|waiting| waiting.expires)

@@ -844,8 +844,11 @@ impl Tabs {
             TabNews::Opened => self.note_opened(Generation::from_number(one), two == 1),
             TabNews::Frame => {
                 let generation = self.own(Generation::from_number(one));
-                // A tab that has just come may hear a frame before it hears what is open.
-                if self.opened.is_some_and(|(_, opened)| generation <= opened)
+                // A tab that has just come may hear a frame before it hears what is open. Later
+                // than that, a frame may come over a socket that is about to take over.
+                if self
+                    .opened
+                    .is_some_and(|(term, opened)| term == self.term || generation <= opened)
                     && let Some(payload) = message.payload
                 {
                     self.tell(Event::Frame {

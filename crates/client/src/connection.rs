@@ -585,15 +585,16 @@ impl Driver {
     }
 
     fn send(self: &Rc<Self>, payload: Payload) -> SendOutcome {
-        let closing = self
+        let closing: Vec<Generation> = self
             .sockets
             .borrow()
             .iter()
-            .find(|socket| socket.web.ready_state() > WebSocket::OPEN)
-            .map(|socket| socket.generation);
+            .filter(|socket| socket.web.ready_state() > WebSocket::OPEN)
+            .map(|socket| socket.generation)
+            .collect();
         self.input(|connection, now, _| {
             // A browser takes frames for a socket that is closing, and throws them away.
-            if let Some(generation) = closing {
+            for generation in closing {
                 connection.handle_closing(generation);
             }
             connection.send(now, payload)
@@ -623,10 +624,13 @@ impl Driver {
 
     fn measure(&self, generation: Generation) {
         self.with_socket(generation, |web| {
-            let bytes = web.buffered_amount() as usize;
-            self.connection
-                .borrow_mut()
-                .handle_buffered(browser::now(), generation, bytes);
+            let mut connection = self.connection.borrow_mut();
+            if web.ready_state() > WebSocket::OPEN {
+                connection.handle_closing(generation);
+            } else {
+                let bytes = web.buffered_amount() as usize;
+                connection.handle_buffered(browser::now(), generation, bytes);
+            }
         });
     }
 

@@ -312,3 +312,47 @@ fn a_probe_that_fails_waits_half_a_second_at_most_and_grows_if_the_server_is_gon
     world.run(10 * MINUTE);
     assert!(world.dials().len() < 30, "{}", world.dials().len());
 }
+
+const ERROR: &str = r#"{"message":"Internal server error","connectionId":"a=","requestId":"b="}"#;
+
+#[test]
+fn an_error_of_the_applications_own_makes_no_mute_backend_speak() {
+    // At any moment: while nothing is known of it, and when it is known to be mute.
+    for at in [SECOND, 20 * SECOND, 65 * SECOND, 130 * SECOND] {
+        let mut world = World::new(Config::default());
+        world.pings_meet(Action::Drop);
+        world.connect();
+        world.run(at);
+        world.broadcast(ERROR);
+        world.run(30 * MINUTE);
+        let dials = world.dials().len();
+        // An error that is taken for an answer costs two sockets, and no more.
+        assert!(dials <= 3, "{dials} dials after an error at {at:?}");
+        if at > 10 * SECOND {
+            assert_eq!(world.frames(), [ERROR]);
+        }
+    }
+}
+
+#[test]
+fn a_backend_that_answers_pongs_has_no_error_taken_for_one() {
+    let mut world = World::connected();
+    world.set_latency(SECOND);
+    world.run(heartbeat().interval);
+    world.broadcast(ERROR);
+    world.run(MINUTE);
+    assert_eq!(world.frames(), [ERROR]);
+    assert_eq!(world.dials().len(), 1);
+}
+
+#[test]
+fn a_page_that_is_seen_again_pings_as_often_as_a_page_that_is_seen() {
+    let mut world = World::connected();
+    world.is_seen(false);
+    world.run(9 * SECOND);
+    world.broadcast("news");
+    world.run(LATENCY * 2);
+    world.is_seen(true);
+    world.goes_silent();
+    assert!(until_replaced(&mut world) <= 10 * SECOND);
+}

@@ -342,3 +342,24 @@ fn without_a_rollover_the_gateway_ends_the_connection_and_it_comes_back() {
         ["connecting", "open", "waiting", "connecting", "open"]
     );
 }
+
+#[test]
+fn a_second_socket_that_times_out_at_once_leaves_no_first_one_behind() {
+    let mut config = hurried();
+    config.stable_after = SECOND / 4;
+    if let Some(rollover) = &mut config.rollover {
+        rollover.overlap = 3 * SECOND;
+    }
+    let mut world = World::new(config);
+    world.connect();
+    world.run_until("open", SECOND);
+    while rollovers(&world) == 0 {
+        assert!(world.step(world.now() + MINUTE));
+    }
+    world.run(SECOND);
+    // The second of the two.
+    world.closes_the_last(3008);
+    world.run(SECOND);
+    assert!(world.state().is_open());
+    assert_eq!(world.open_sockets(), 1);
+}

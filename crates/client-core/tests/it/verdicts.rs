@@ -70,6 +70,8 @@ fn a_server_that_names_a_time_is_left_alone_until_then() {
     world.run(MINUTE);
     world.closes_the_first(1013, "retry-after=40");
     world.run(SECOND);
+    world.wakes();
+    world.comes_online();
     let State::Waiting { delay, .. } = world.state() else {
         panic!("{:?}", world.state());
     };

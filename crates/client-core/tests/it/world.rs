@@ -235,6 +235,14 @@ impl World {
         self.inner.close_one(number, code, reason).unwrap();
     }
 
+    /// The server closes the youngest of its sockets with this code.
+    pub(crate) fn closes_the_last(&mut self, code: u16) {
+        let mut dials = self.inner.seen().dials().iter().rev();
+        let last = dials.find(|dial| dial.state == DialState::Open).unwrap();
+        let number = last.number;
+        self.inner.close_one(number, code, "").unwrap();
+    }
+
     /// Packets of the sockets of now vanish, both ways; those of later ones don't.
     pub(crate) fn goes_silent(&mut self) {
         self.inner.go_silent();
