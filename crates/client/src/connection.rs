@@ -585,17 +585,12 @@ impl Driver {
     }
 
     fn send(self: &Rc<Self>, payload: Payload) -> SendOutcome {
-        let closing: Vec<Generation> = self
-            .sockets
-            .borrow()
-            .iter()
-            .filter(|socket| socket.web.ready_state() > WebSocket::OPEN)
-            .map(|socket| socket.generation)
-            .collect();
         self.input(|connection, now, _| {
-            // A browser takes frames for a socket that is closing, and throws them away.
-            for generation in closing {
-                connection.handle_closing(generation);
+            for socket in &*self.sockets.borrow() {
+                // A browser takes frames for a socket that is closing, and throws them away.
+                if socket.web.ready_state() > WebSocket::OPEN {
+                    connection.handle_closing(socket.generation);
+                }
             }
             connection.send(now, payload)
         })
