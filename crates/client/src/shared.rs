@@ -193,10 +193,12 @@ impl Inner {
                 None => break,
                 // A client that is made dials by itself.
                 Some(LeaseOutput::Connect) => {
-                    if self.is_made.replace(true) {
+                    if self.is_made.get() {
                         self.client.retry_now();
                     } else {
                         LazyCell::force(&self.client);
+                        // Not before: its first event is heard while it is being made.
+                        self.is_made.set(true);
                     }
                 }
                 Some(LeaseOutput::Disconnect) => self.client.close(),
