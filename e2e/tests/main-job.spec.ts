@@ -7,20 +7,28 @@ test('a text goes in, its translation arrives live, and is done without a reload
   await babelwire.open();
   await expect(page.getByRole('heading', { level: 1, name: 'Babelwire' })).toBeVisible();
   await page.evaluate(() => Reflect.set(window, 'sameDocument', true));
+  // Seen where it happens: by the time that a test looks, all may be done.
+  await page.evaluate(() => {
+    new MutationObserver(() => {
+      const text = document.querySelector('[aria-labelledby="reader-region"]')?.textContent ?? '';
+      const working = document.querySelector('[aria-label="Progress of licence.txt"]') !== null;
+      if (working && /Licencia/i.test(text)) Reflect.set(window, 'cameLive', true);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
 
-  const text = englishText(15);
+  const text = englishText(25);
   await babelwire.languages('en', 'es');
   await babelwire.choose({ name: 'licence.txt', text });
   await babelwire.button('Open licence.txt').click();
   await expect(babelwire.reader.getByRole('heading', { name: 'licence.txt' })).toBeVisible();
   await babelwire.view('Translation');
 
-  // Spanish is on the page while there is still work to do.
   await expect(babelwire.reader).toContainText(/Licencia/i);
-  expect((await server.translation('licence.txt')).status).toBe('translating');
-  await expect(babelwire.progress('licence.txt')).toBeVisible();
-
   await babelwire.isDone('licence.txt');
+  expect(
+    await page.evaluate(() => Reflect.get(window, 'cameLive') as unknown),
+    'Spanish was on the page while there was still work to do',
+  ).toBe(true);
   await expect(babelwire.file('licence.txt')).toContainText(/Done/);
   expect(await page.evaluate(() => Reflect.get(window, 'sameDocument') as unknown)).toBe(true);
 

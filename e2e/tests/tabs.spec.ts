@@ -37,7 +37,7 @@ test('ten tabs hold one connection, and all see what one of them does', async ({
   expect(complaints.all).toEqual([]);
   const sockets = watchSockets(context);
   const [first, ...others] = await tabs(context, server, 10);
-  expect(sockets.open()).toBe(1);
+  await expect.poll(() => sockets.open()).toBe(1);
 
   await first.languages('en', 'es');
   await first.choose({ name: 'ten-tabs.txt', text: englishText() });
@@ -45,7 +45,9 @@ test('ten tabs hold one connection, and all see what one of them does', async ({
   for (const other of others) {
     await other.isDone('ten-tabs.txt');
   }
-  expect(sockets.all).toHaveLength(1);
+  // A tab that got no time to run for two seconds is taken for hung, and another dials: on a busy
+  // machine more than one may have had the socket, one after the other.
+  await expect.poll(() => sockets.open()).toBe(1);
 });
 
 test('a message goes out from any tab and reaches all of them', async ({ context, server, complaints }) => {
