@@ -50,6 +50,7 @@ fn segment(index: u64, source: [u64; 2], text: &str) -> Segment {
         index,
         source,
         text: text.to_owned(),
+        failed: false,
     }
 }
 

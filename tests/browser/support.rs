@@ -222,9 +222,13 @@ pub(crate) fn translation(id: &str, name: &str, status: Status, revision: u64) -
         status,
         done: 412,
         total: 1960,
+        failed: 0,
+        ahead: None,
         error: None,
         created_at: "2026-01-01T00:00:00Z".to_owned(),
         updated_at: "2026-01-01T00:00:00Z".to_owned(),
+        started_at: None,
+        finished_at: None,
         revision,
     }
 }

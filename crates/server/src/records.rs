@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use babelwire_service::ports::{
-    Changes, Connection, CursorError, Page, PortError, Record, Records, Remains, Subscriber,
-    Written,
+    Before, Changes, Checkpoint, Connection, CursorError, Page, PortError, Record, Records,
+    Remains, Subscriber, Which, Written,
 };
 use babelwire_wire::{Failure, Segment, Status, Translation};
 use jiff::Timestamp;
@@ -88,9 +88,40 @@ CREATE TABLE sequencers (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// `again` marks a segment that is to be translated once more, and stays readable until then.
+/// `before_*` is where a translation goes back to after that. `checkpoints` are the places in a
+/// text from which reading can begin.
+const PARTS: &str = "
+ALTER TABLE translations ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE translations ADD COLUMN ahead INTEGER;
+ALTER TABLE translations ADD COLUMN started_at TEXT;
+ALTER TABLE translations ADD COLUMN finished_at TEXT;
+ALTER TABLE translations ADD COLUMN before_status TEXT;
+ALTER TABLE translations ADD COLUMN before_title TEXT;
+ALTER TABLE translations ADD COLUMN before_detail TEXT;
+
+ALTER TABLE segments ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE segments ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX failed_segments ON segments (translation, generation, number) WHERE failed = 1;
+CREATE INDEX segments_again ON segments (translation, generation, number) WHERE again = 1;
+
+CREATE TABLE checkpoints (
+    translation INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    source_start INTEGER NOT NULL,
+    PRIMARY KEY (translation, generation, number)
+) STRICT, WITHOUT ROWID;
+";
+
 const COLUMNS: &str = "id, revision, name, size, source, target, charset, status, done, total, \
     error_title, error_detail, created_at, updated_at, object_key, asked_charset, generation, \
-    prepared, source_etag, source_sequencer";
+    prepared, source_etag, source_sequencer, failed, ahead, started_at, finished_at, \
+    before_status, before_title, before_detail";
+
+/// As many parameters as [`COLUMNS`] has columns. The first one is the id.
+const VALUES: &str = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+    ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27";
 
 /// The tables in SQLite. Its calls run on threads of their own.
 pub(crate) struct SqliteRecords {
@@ -123,7 +154,7 @@ impl SqliteRecords {
         // In WAL mode this loses nothing when a process dies; a power cut can take the last
         // commits, never the consistency.
         writer.pragma_update(None, "synchronous", "normal")?;
-        Migrations::new(vec![M::up(SCHEMA)]).to_latest(&mut writer)?;
+        Migrations::new(vec![M::up(SCHEMA), M::up(PARTS)]).to_latest(&mut writer)?;
         writer.execute_batch(
             "DELETE FROM connections;
              DELETE FROM subscriptions;
@@ -200,6 +231,29 @@ impl SqliteRecords {
         .await
     }
 
+    /// The indexes of segments that a condition holds for, as ascending ranges.
+    async fn ranges(
+        &self,
+        id: &str,
+        generation: u64,
+        condition: &'static str,
+    ) -> Result<Vec<Range<u64>>, PortError> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            db.prepare_cached(&format!(
+                "SELECT min(number), max(number) + 1 FROM (
+                     SELECT number, number - row_number() OVER (ORDER BY number) AS island
+                     FROM segments
+                     WHERE translation = (SELECT number FROM translations WHERE id = ?)
+                     AND generation = ? AND {condition})
+                 GROUP BY island ORDER BY 1"
+            ))?
+            .query_map(params![id, generation], |row| Ok(row.get(0)?..row.get(1)?))?
+            .collect()
+        })
+        .await
+    }
+
     fn cursor_of(&self, change: u64) -> String {
         format!("{}-{change}", self.epoch)
     }
@@ -249,16 +303,27 @@ fn limit_of(limit: usize) -> i64 {
 }
 
 fn record_of(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let status: String = row.get("status")?;
-    let status = Status::parse(&status).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(
-            0,
-            rusqlite::types::Type::Text,
-            format!("unknown status {status}").into(),
-        )
-    })?;
-    let title: Option<String> = row.get("error_title")?;
-    let detail: Option<String> = row.get("error_detail")?;
+    let status_in = |column: &str| -> rusqlite::Result<Option<Status>> {
+        let Some(status) = row.get::<_, Option<String>>(column)? else {
+            return Ok(None);
+        };
+        let parsed = Status::parse(&status).ok_or_else(|| {
+            rusqlite::Error::FromSqlConversionFailure(
+                0,
+                rusqlite::types::Type::Text,
+                format!("unknown status {status}").into(),
+            )
+        })?;
+        Ok(Some(parsed))
+    };
+    let failure_in = |title: &str, detail: &str| -> rusqlite::Result<Option<Failure>> {
+        let title: Option<String> = row.get(title)?;
+        let detail: Option<String> = row.get(detail)?;
+        Ok(title
+            .zip(detail)
+            .map(|(title, detail)| Failure { title, detail }))
+    };
+    let status = status_in("status")?.ok_or(rusqlite::Error::InvalidQuery)?;
     Ok(Record {
         translation: Translation {
             id: row.get("id")?,
@@ -270,11 +335,13 @@ fn record_of(row: &Row<'_>) -> rusqlite::Result<Record> {
             status,
             done: row.get("done")?,
             total: row.get("total")?,
-            error: title
-                .zip(detail)
-                .map(|(title, detail)| Failure { title, detail }),
+            failed: row.get("failed")?,
+            ahead: row.get("ahead")?,
+            error: failure_in("error_title", "error_detail")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
+            started_at: row.get("started_at")?,
+            finished_at: row.get("finished_at")?,
             revision: row.get("revision")?,
         },
         object_key: row.get("object_key")?,
@@ -283,6 +350,13 @@ fn record_of(row: &Row<'_>) -> rusqlite::Result<Record> {
         prepared: row.get("prepared")?,
         source_etag: row.get("source_etag")?,
         source_sequencer: row.get("source_sequencer")?,
+        before: match status_in("before_status")? {
+            Some(status) => Some(Before {
+                status,
+                error: failure_in("before_title", "before_detail")?,
+            }),
+            None => None,
+        },
     })
 }
 
@@ -296,8 +370,10 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, record: &Record) -> rusql
         prepared,
         source_etag,
         source_sequencer,
+        before,
     } = record;
     let error = translation.error.as_ref();
+    let error_before = before.as_ref().and_then(|before| before.error.as_ref());
     statement.execute(params![
         translation.id,
         translation.revision,
@@ -319,6 +395,13 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, record: &Record) -> rusql
         prepared,
         source_etag,
         source_sequencer,
+        translation.failed,
+        translation.ahead,
+        translation.started_at,
+        translation.finished_at,
+        before.as_ref().map(|before| before.status.as_str()),
+        error_before.map(|error| error.title.as_str()),
+        error_before.map(|error| error.detail.as_str()),
     ])
 }
 
@@ -338,9 +421,7 @@ impl Records for SqliteRecords {
         let record = record.clone();
         self.write(move |db| {
             let mut statement = db.prepare_cached(&format!(
-                "INSERT INTO translations (change, {COLUMNS}) VALUES ({NEXT_CHANGE}, \
-                 ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-                 ?19, ?20)"
+                "INSERT INTO translations (change, {COLUMNS}) VALUES ({NEXT_CHANGE}, {VALUES})"
             ))?;
             bind(&mut statement, &record).map(|_| ())
         })
@@ -382,9 +463,8 @@ impl Records for SqliteRecords {
                 return Ok(Written::Conflict);
             }
             let mut statement = db.prepare_cached(&format!(
-                "UPDATE translations SET change = {NEXT_CHANGE}, ({COLUMNS}) = \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-                 ?18, ?19, ?20) WHERE id = ?1"
+                "UPDATE translations SET change = {NEXT_CHANGE}, ({COLUMNS}) = ({VALUES}) \
+                 WHERE id = ?1"
             ))?;
             bind(&mut statement, &record)?;
             Ok(Written::Yes)
@@ -587,8 +667,13 @@ impl Records for SqliteRecords {
             let Some(translation) = translation else {
                 return Ok(Written::Conflict);
             };
-            let mut insert =
-                db.prepare_cached("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?, ?)")?;
+            let mut insert = db.prepare_cached(
+                "INSERT INTO segments
+                 (translation, generation, number, source_start, source_end, text, failed)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT DO UPDATE SET again = 0, failed = failed AND excluded.failed,
+                     text = CASE WHEN excluded.failed THEN text ELSE excluded.text END",
+            )?;
             for segment in segments {
                 let [start, end] = segment.source;
                 insert.execute(params![
@@ -597,7 +682,8 @@ impl Records for SqliteRecords {
                     segment.index,
                     start,
                     end,
-                    segment.text
+                    segment.text,
+                    segment.failed
                 ])?;
             }
             Ok(Written::Yes)
@@ -615,7 +701,7 @@ impl Records for SqliteRecords {
         let id = id.to_owned();
         self.read(move |db| {
             db.prepare_cached(
-                "SELECT number, source_start, source_end, text FROM segments
+                "SELECT number, source_start, source_end, text, failed FROM segments
                  WHERE translation = (SELECT number FROM translations WHERE id = ?)
                  AND generation = ? AND number >= ? ORDER BY number LIMIT ?",
             )?
@@ -626,6 +712,7 @@ impl Records for SqliteRecords {
                         index: row.get(0)?,
                         source: [row.get(1)?, row.get(2)?],
                         text: row.get(3)?,
+                        failed: row.get(4)?,
                     })
                 },
             )?
@@ -634,21 +721,107 @@ impl Records for SqliteRecords {
         .await
     }
 
-    async fn kept(&self, id: &str, generation: u64) -> Result<Vec<Range<u64>>, PortError> {
+    async fn given_up(&self, id: &str, generation: u64) -> Result<u64, PortError> {
         let id = id.to_owned();
         self.read(move |db| {
             db.prepare_cached(
-                "SELECT min(number), max(number) + 1 FROM (
-                     SELECT number, number - row_number() OVER (ORDER BY number) AS island
-                     FROM segments
-                     WHERE translation = (SELECT number FROM translations WHERE id = ?)
-                     AND generation = ?)
-                 GROUP BY island ORDER BY 1",
+                "SELECT count(*) FROM segments
+                 WHERE translation = (SELECT number FROM translations WHERE id = ?)
+                 AND generation = ? AND failed = 1 AND again = 0",
             )?
-            .query_map(params![id, generation], |row| Ok(row.get(0)?..row.get(1)?))?
-            .collect()
+            .query_row(params![id, generation], |row| row.get(0))
         })
         .await
+    }
+
+    async fn mark_again(
+        &self,
+        id: &str,
+        generation: u64,
+        which: Option<Which>,
+    ) -> Result<u64, PortError> {
+        let id = id.to_owned();
+        self.write(move |db| {
+            db.prepare_cached(
+                "UPDATE segments SET again = 0
+                 WHERE translation = (SELECT number FROM translations WHERE id = ?)
+                 AND generation = ? AND again = 1",
+            )?
+            .execute(params![id, generation])?;
+            let marked = match which {
+                None => 0,
+                Some(Which::Failed) => db
+                    .prepare_cached(
+                        "UPDATE segments SET again = 1
+                         WHERE translation = (SELECT number FROM translations WHERE id = ?)
+                         AND generation = ? AND failed = 1",
+                    )?
+                    .execute(params![id, generation])?,
+                Some(Which::One(index)) => db
+                    .prepare_cached(
+                        "UPDATE segments SET again = 1
+                         WHERE translation = (SELECT number FROM translations WHERE id = ?)
+                         AND generation = ? AND number = ?",
+                    )?
+                    .execute(params![id, generation, signed(index)])?,
+            };
+            Ok(marked as u64)
+        })
+        .await
+    }
+
+    async fn again(&self, id: &str, generation: u64) -> Result<Vec<Range<u64>>, PortError> {
+        self.ranges(id, generation, "again = 1").await
+    }
+
+    async fn keep_checkpoints(
+        &self,
+        id: &str,
+        generation: u64,
+        checkpoints: &[Checkpoint],
+    ) -> Result<(), PortError> {
+        let id = id.to_owned();
+        let checkpoints = checkpoints.to_vec();
+        self.write(move |db| {
+            let mut insert = db.prepare_cached(
+                "INSERT OR REPLACE INTO checkpoints
+                 SELECT number, ?2, ?3, ?4 FROM translations
+                 WHERE id = ?1 AND removed = 0 AND generation = ?2",
+            )?;
+            for Checkpoint { index, offset } in checkpoints {
+                insert.execute(params![id, generation, signed(index), signed(offset)])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn checkpoint(
+        &self,
+        id: &str,
+        generation: u64,
+        index: u64,
+    ) -> Result<Option<Checkpoint>, PortError> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            db.prepare_cached(
+                "SELECT number, source_start FROM checkpoints
+                 WHERE translation = (SELECT number FROM translations WHERE id = ?)
+                 AND generation = ? AND number <= ? ORDER BY number DESC LIMIT 1",
+            )?
+            .query_row(params![id, generation, signed(index)], |row| {
+                Ok(Checkpoint {
+                    index: row.get(0)?,
+                    offset: row.get(1)?,
+                })
+            })
+            .optional()
+        })
+        .await
+    }
+
+    async fn kept(&self, id: &str, generation: u64) -> Result<Vec<Range<u64>>, PortError> {
+        self.ranges(id, generation, "again = 0").await
     }
 
     async fn forget_segments(&self, id: &str, below: Option<u64>) -> Result<(), PortError> {
@@ -670,9 +843,20 @@ impl Records for SqliteRecords {
                 })
                 .await?;
             if forgotten < FORGET_AT_ONCE {
-                return Ok(());
+                break;
             }
         }
+        let id = id.to_owned();
+        self.write(move |db| {
+            db.prepare_cached(
+                "DELETE FROM checkpoints
+                 WHERE translation = (SELECT number FROM translations WHERE id = ?)
+                 AND generation < ?",
+            )?
+            .execute(params![id, below.map_or(i64::MAX, signed)])
+            .map(|_| ())
+        })
+        .await
     }
 
     async fn connect(&self, connection: &Connection) -> Result<(), PortError> {
@@ -693,6 +877,15 @@ impl Records for SqliteRecords {
             db.prepare_cached("DELETE FROM subscriptions WHERE connection = ?")?
                 .execute([&connection])
                 .map(|_| ())
+        })
+        .await
+    }
+
+    async fn is_connected(&self, connection: &str) -> Result<bool, PortError> {
+        let connection = connection.to_owned();
+        self.read(move |db| {
+            db.prepare_cached("SELECT 1 FROM connections WHERE id = ?")?
+                .exists([connection])
         })
         .await
     }

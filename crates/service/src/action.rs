@@ -55,7 +55,8 @@ impl Service {
                 translation_id,
                 from,
             }) => self.subscribe(connection, translation_id, from).await?,
-            Ok(Action::Unsubscribe { translation_id }) => {
+            Ok(Action::Look { .. }) => Some("Looking is not possible yet.".to_owned()),
+            Ok(Action::Unsubscribe { translation_id, .. }) => {
                 self.ports
                     .records
                     .unsubscribe(&translation_id, connection)

@@ -279,7 +279,7 @@ mod tests {
         ) {
             let segments: Vec<_> = (0..)
                 .zip(texts)
-                .map(|(index, text)| Segment { index, source: [index, index + 1], text })
+                .map(|(index, text)| Segment { index, source: [index, index + 1], text, failed: false })
                 .collect();
             let mut seen = Vec::new();
             for frame in segment_frames("a\"b", 99, &segments).unwrap() {
@@ -304,6 +304,7 @@ mod tests {
             index,
             source: [0, 1],
             text: "x".repeat(length),
+            failed: false,
         };
         let segments = [segment(0, 5), segment(1, 200_000), segment(2, 60_000)];
         let frames = segment_frames("id", 3, &segments).unwrap();

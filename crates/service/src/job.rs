@@ -589,6 +589,7 @@ impl<'a> Translating<'a> {
                     index: segment.index,
                     source: [segment.start, segment.end],
                     text: keep_lines(&segment.text, text),
+                    failed: false,
                 }))
             }
             .boxed(),

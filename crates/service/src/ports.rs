@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use babelwire_wire::{Segment, Translation};
+use babelwire_wire::{Failure, Segment, Status, Translation};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
@@ -109,7 +109,8 @@ pub trait Objects: Send + Sync {
     /// The size of an object in bytes; `None` where there is none.
     async fn size(&self, bucket: Bucket, key: &str) -> Result<Option<u64>, ObjectsError>;
 
-    /// Reads an object, or a range of its bytes.
+    /// Reads an object, or a range of its bytes, which may reach beyond its end but must begin
+    /// within it.
     async fn get(
         &self,
         bucket: Bucket,
@@ -151,6 +152,36 @@ pub struct Record {
     pub source_etag: Option<String>,
     /// The sequencer of the event that told of the source's bytes, normalised.
     pub source_sequencer: Option<String>,
+    /// While segments of a translation that had ended are translated once more: how it had ended,
+    /// and will again.
+    pub before: Option<Before>,
+}
+
+/// How a translation had ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The final status.
+    pub status: Status,
+    /// What had gone wrong; only with [`Status::Failed`].
+    pub error: Option<Failure>,
+}
+
+/// Segments that are to be translated once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that were given up.
+    Failed,
+    /// The one of this index.
+    One(u64),
+}
+
+/// A place in a text from which its segments can be found without reading what comes before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The index of the first segment that begins there or later.
+    pub index: u64,
+    /// A byte offset in the text.
+    pub offset: u64,
 }
 
 /// A removed translation whose segments and objects may still be there.
@@ -268,8 +299,9 @@ pub trait Records: Send + Sync {
         limit: usize,
     ) -> Result<Page<String>, PortError>;
 
-    /// Keeps segments, all or none. A segment kept before is replaced. [`Written::Conflict`] when
-    /// the translation was removed or is of another generation by now.
+    /// Keeps segments, all or none, and takes their marks of [`Records::mark_again`] away. A
+    /// segment kept before is replaced, but never a translation by one that was given up.
+    /// [`Written::Conflict`] when the translation was removed or is of another generation by now.
     async fn keep_segments(
         &self,
         id: &str,
@@ -286,10 +318,44 @@ pub trait Records: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Segment>, PortError>;
 
-    /// The indexes of kept segments as ascending ranges that do not touch.
+    /// The indexes of kept segments as ascending ranges that do not touch, those marked by
+    /// [`Records::mark_again`] left out.
     async fn kept(&self, id: &str, generation: u64) -> Result<Vec<Range<u64>>, PortError>;
 
-    /// Forgets a translation's segments of every generation below `below`; all with `None`.
+    /// How many of the segments in [`Records::kept`] were given up.
+    async fn given_up(&self, id: &str, generation: u64) -> Result<u64, PortError>;
+
+    /// Marks kept segments as to be translated once more, and nothing else: marks made before are
+    /// taken away, all of them with `None`. They can be read as they are until they are kept anew.
+    /// Says how many are marked.
+    async fn mark_again(
+        &self,
+        id: &str,
+        generation: u64,
+        which: Option<Which>,
+    ) -> Result<u64, PortError>;
+
+    /// The indexes marked by [`Records::mark_again`] as ascending ranges that do not touch.
+    async fn again(&self, id: &str, generation: u64) -> Result<Vec<Range<u64>>, PortError>;
+
+    /// Keeps checkpoints of a text. A generation that is no more has none.
+    async fn keep_checkpoints(
+        &self,
+        id: &str,
+        generation: u64,
+        checkpoints: &[Checkpoint],
+    ) -> Result<(), PortError>;
+
+    /// The last checkpoint whose index is not above `index`, if there is one.
+    async fn checkpoint(
+        &self,
+        id: &str,
+        generation: u64,
+        index: u64,
+    ) -> Result<Option<Checkpoint>, PortError>;
+
+    /// Forgets a translation's segments and checkpoints of every generation below `below`; all
+    /// with `None`.
     async fn forget_segments(&self, id: &str, below: Option<u64>) -> Result<(), PortError>;
 
     /// Adds a connection.
@@ -297,6 +363,9 @@ pub trait Records: Send + Sync {
 
     /// Forgets a connection and its subscriptions.
     async fn disconnect(&self, connection: &str) -> Result<(), PortError>;
+
+    /// Whether a connection is known.
+    async fn is_connected(&self, connection: &str) -> Result<bool, PortError>;
 
     /// Connections, by id.
     async fn connections(

@@ -194,10 +194,14 @@ impl Service {
                 charset: charset.clone(),
                 status: Status::AwaitingUpload,
                 done: 0,
+                failed: 0,
                 total: 0,
+                ahead: None,
                 error: None,
                 created_at: now.clone(),
                 updated_at: now,
+                started_at: None,
+                finished_at: None,
                 revision: 1,
             },
             asked_charset: charset,
@@ -205,6 +209,7 @@ impl Service {
             prepared: false,
             source_etag: None,
             source_sequencer: None,
+            before: None,
         };
         let upload = self.sign_upload(&record).await?;
         self.ports.records.insert(&record).await?;

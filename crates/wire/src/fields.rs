@@ -169,13 +169,19 @@ impl Fields {
         })
     }
 
+    /// A number that may be missing; a value of another type is as good as missing.
+    pub(crate) fn number_if_any(&mut self, name: &str) -> Option<u64> {
+        match self.take(name) {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
     pub(crate) fn number(&mut self, name: &'static str) -> u64 {
-        if let Value::Number(number) = self.take(name) {
-            number
-        } else {
+        self.number_if_any(name).unwrap_or_else(|| {
             self.misfit(name);
             0
-        }
+        })
     }
 
     pub(crate) fn is_true(&mut self, name: &str) -> bool {
@@ -243,6 +249,19 @@ impl Fields {
             }
         }
         texts
+    }
+
+    /// A list of numbers.
+    pub(crate) fn numbers(&mut self, name: &'static str) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for value in self.values(name) {
+            if let Value::Number(number) = value {
+                numbers.push(number);
+            } else {
+                self.misfit(name);
+            }
+        }
+        numbers
     }
 
     /// Two numbers.

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fields::{Fields, FromFields, Value, from_json, serde_through_fields};
+#[cfg(doc)]
+use crate::limits;
+use crate::object::Object;
 use crate::translation::{Segment, Translation};
 
 /// What the page asks of the backend, one text frame of JSON each. The gateway chooses the route
@@ -30,12 +33,46 @@ pub enum Action {
         #[serde(default)]
         from: u64,
     },
-    /// Ends a subscription.
+    /// Somebody looks at a range of segments: the sender receives those that exist, then the
+    /// others as they are made, and what is looked at is translated first. A later look of the
+    /// same view takes the place of the earlier one; looks end with their connection.
+    #[serde(rename_all = "camelCase")]
+    Look {
+        /// The translation's id.
+        translation_id: String,
+        /// The first index looked at.
+        from: u64,
+        /// The index after the last one; a range beyond [`limits::LOOK_SEGMENTS`] is cut.
+        to: u64,
+        /// Tells the viewers behind one connection apart, for tabs share one: at most
+        /// [`limits::VIEW_BYTES`] of UTF-8. Left out, it is a view of its own.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        view: String,
+    },
+    /// Ends a subscription and its looks; with a view, that view's look alone.
     #[serde(rename_all = "camelCase")]
     Unsubscribe {
         /// The translation's id.
         translation_id: String,
+        /// The view whose look ends, as [`Action::Look`] named it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        view: Option<String>,
     },
+}
+
+/// The frame of [`Action::Look`] as `serde_json` writes it, for pages. `view` may be empty.
+pub fn look_frame(translation_id: &str, from: u64, to: u64, view: &str) -> String {
+    let frame = Object::new()
+        .text("action", "look")
+        .text("translationId", translation_id)
+        .number("from", from)
+        .number("to", to);
+    if view.is_empty() {
+        frame
+    } else {
+        frame.text("view", view)
+    }
+    .end()
 }
 
 /// An object of the store came or went.

@@ -21,7 +21,7 @@ pub mod rest;
 mod translation;
 
 pub use fields::{Fields, FromFields, Misfit, Value, from_json, lend_parser};
-pub use frame::{Action, Frame, GatewayError, Inbound, ObjectEvent, Push};
+pub use frame::{Action, Frame, GatewayError, Inbound, ObjectEvent, Push, look_frame};
 pub use object::Object;
 pub use translation::{Failure, Segment, Status, Translation};
 

@@ -16,3 +16,9 @@ pub const MAX_MESSAGE_BYTES: usize = 128 * 1024;
 /// pricing": WebSocket messages are metered in 32 KB increments). Pushes are batched to stay
 /// under it.
 pub const METERED_MESSAGE_BYTES: usize = 32 * 1024;
+
+/// The most segments that one look covers: several screens full. More is cut.
+pub const LOOK_SEGMENTS: u64 = 1000;
+
+/// The longest name of a view, in bytes of UTF-8: a UUID fits, with something before it.
+pub const VIEW_BYTES: usize = 64;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::fields::{Fields, FromFields, serde_through_fields};
 use crate::object::Object;
-use crate::translation::{Segment, Translation};
+use crate::translation::{Segment, Translation, is_false};
 
 /// A pair of languages that can be translated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,6 +128,132 @@ pub struct Segments {
     pub segments: Vec<Segment>,
 }
 
+/// A segment of the source with its translation, as far as there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields", rename_all = "camelCase")]
+pub struct Row {
+    /// Its place among the segments, from 0.
+    pub index: u64,
+    /// The byte range, start and end (exclusive), in the source's UTF-8 text.
+    pub source: [u64; 2],
+    /// The source's words.
+    pub source_text: String,
+    /// The translation; nothing while there is none.
+    pub text: Option<String>,
+    /// Whether it was given up, because the engine refused it again and again.
+    #[serde(skip_serializing_if = "is_false")]
+    pub failed: bool,
+}
+
+/// The answer to `GET translations/{id}/rows`. It may hold fewer rows than were asked for: ask on
+/// from the last one's index + 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
+pub struct Rows {
+    /// Segments in all; 0 until the text was read.
+    pub total: u64,
+    /// Every segment of the range, translated or not, by index.
+    pub rows: Vec<Row>,
+}
+
+/// The answer to `GET translations/{id}/find`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
+pub struct Found {
+    /// How many segments of the whole text match.
+    pub total: u64,
+    /// The indexes of those that match, ascending, from the one asked for on.
+    pub matches: Vec<u64>,
+}
+
+/// How many there are of something on both sides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
+pub struct Sides {
+    /// In the source's text.
+    pub source: u64,
+    /// In the result's.
+    pub result: u64,
+}
+
+/// How many of the source's are found again in the translation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
+pub struct Kept {
+    /// In the source's text.
+    pub source: u64,
+    /// Of these, in the translation as well.
+    pub kept: u64,
+}
+
+/// Why a segment is worth a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Its translation has nothing to read.
+    Empty,
+    /// Its translation is the source's words.
+    Unchanged,
+    /// Its translation is three times as long as the source, or longer.
+    Longer,
+    /// A number of the source is missing.
+    Numbers,
+    /// A URL of the source is missing.
+    Urls,
+    /// It was given up.
+    Failed,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::Empty,
+        Self::Unchanged,
+        Self::Longer,
+        Self::Numbers,
+        Self::Urls,
+        Self::Failed,
+    ];
+
+    /// The reason as it crosses the network.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Unchanged => "unchanged",
+            Self::Longer => "longer",
+            Self::Numbers => "numbers",
+            Self::Urls => "urls",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A segment worth a look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
+pub struct Suspicion {
+    /// Its place among the segments, from 0.
+    pub index: u64,
+    /// Why; reasons that this version does not know are left out.
+    pub reasons: Vec<Reason>,
+}
+
+/// The answer to `GET translations/{id}/proof`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields", rename_all = "camelCase")]
+pub struct Proof {
+    /// Paragraphs: lines that are not blank.
+    pub paragraphs: Sides,
+    /// Numbers, compared by their digits.
+    pub numbers: Kept,
+    /// URLs.
+    pub urls: Kept,
+    /// How many segments are worth a look.
+    pub suspicious_total: u64,
+    /// The first of them, by index: at most 200.
+    pub suspicious: Vec<Suspicion>,
+}
+
 /// The answer to `GET health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -222,6 +348,82 @@ impl FromFields for Segments {
     }
 }
 
+impl FromFields for Row {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            index: fields.number("index"),
+            source: fields.range("source"),
+            source_text: fields.text("sourceText"),
+            text: fields.text_if_any("text"),
+            failed: fields.is_true("failed"),
+        }
+    }
+}
+
+impl FromFields for Rows {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            total: fields.number("total"),
+            rows: fields.list("rows"),
+        }
+    }
+}
+
+impl FromFields for Found {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            total: fields.number("total"),
+            matches: fields.numbers("matches"),
+        }
+    }
+}
+
+impl FromFields for Sides {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            source: fields.number("source"),
+            result: fields.number("result"),
+        }
+    }
+}
+
+impl FromFields for Kept {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            source: fields.number("source"),
+            kept: fields.number("kept"),
+        }
+    }
+}
+
+impl FromFields for Suspicion {
+    fn from_fields(fields: &mut Fields) -> Self {
+        let mut reasons = Vec::new();
+        for name in fields.texts("reasons") {
+            let known = Reason::ALL
+                .into_iter()
+                .find(|reason| reason.as_str() == name);
+            reasons.extend(known);
+        }
+        Self {
+            index: fields.number("index"),
+            reasons,
+        }
+    }
+}
+
+impl FromFields for Proof {
+    fn from_fields(fields: &mut Fields) -> Self {
+        Self {
+            paragraphs: fields.within("paragraphs"),
+            numbers: fields.within("numbers"),
+            urls: fields.within("urls"),
+            suspicious_total: fields.number("suspiciousTotal"),
+            suspicious: fields.list("suspicious"),
+        }
+    }
+}
+
 impl FromFields for Problem {
     fn from_fields(fields: &mut Fields) -> Self {
         Self {
@@ -243,5 +445,12 @@ serde_through_fields!(
     OneTranslation,
     Listing,
     Segments,
+    Row,
+    Rows,
+    Found,
+    Sides,
+    Kept,
+    Suspicion,
+    Proof,
     Problem,
 );

@@ -14,7 +14,8 @@ pub enum Status {
     Queued,
     /// Segments are being translated.
     Translating,
-    /// Every segment is translated and the result can be downloaded.
+    /// Every segment is translated or given up ([`Translation::failed`]), and the result can be
+    /// downloaded.
     Done,
     /// It ended without a result; [`Translation::error`] says why.
     Failed,
@@ -86,14 +87,27 @@ pub struct Translation {
     pub status: Status,
     /// Segments translated so far.
     pub done: u64,
+    /// Segments given up, because the engine refused each of them again and again. The result has
+    /// the source's words in their place.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed: u64,
     /// Segments in all; 0 until the text was read.
     pub total: u64,
+    /// How many translations are before it; only with [`Status::Queued`]. 0 is the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<u64>,
     /// Why it failed; only with [`Status::Failed`].
     pub error: Option<Failure>,
     /// When it was announced, RFC 3339 in UTC.
     pub created_at: String,
     /// When this snapshot was made, RFC 3339 in UTC.
     pub updated_at: String,
+    /// When translating first began, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When the status became final, RFC 3339 in UTC; nothing while it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
     /// Grows with every change.
     pub revision: u64,
 }
@@ -107,8 +121,27 @@ pub struct Segment {
     /// The byte range, start and end (exclusive), in the source's UTF-8 text. Text between two
     /// ranges (blank lines, indentation) belongs to no segment and is kept as it is.
     pub source: [u64; 2],
-    /// The translation.
+    /// The translation; empty with [`Segment::failed`].
     pub text: String,
+    /// Whether it was given up, because the engine refused it again and again.
+    #[serde(skip_serializing_if = "is_false")]
+    pub failed: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+pub(crate) const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl FromFields for Failure {
@@ -138,10 +171,14 @@ impl FromFields for Translation {
             charset: fields.text_if_any("charset"),
             status,
             done: fields.number("done"),
+            failed: fields.number_if_any("failed").unwrap_or_default(),
             total: fields.number("total"),
+            ahead: fields.number_if_any("ahead"),
             error,
             created_at: fields.text("createdAt"),
             updated_at: fields.text("updatedAt"),
+            started_at: fields.text_if_any("startedAt"),
+            finished_at: fields.text_if_any("finishedAt"),
             revision: fields.number("revision"),
         }
     }
@@ -153,6 +190,7 @@ impl FromFields for Segment {
             index: fields.number("index"),
             source: fields.range("source"),
             text: fields.text("text"),
+            failed: fields.is_true("failed"),
         }
     }
 }

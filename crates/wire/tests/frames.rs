@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use babelwire_wire::rest::{Created, Languages, Listing};
+use babelwire_wire::rest::{Created, Found, Languages, Listing, Proof, Reason, Rows, Suspicion};
 use babelwire_wire::{
     Action, Failure, Fields, Frame, Inbound, ObjectEvent, Push, Segment, Status, Translation,
+    look_frame,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -23,13 +24,17 @@ fn translation(name: String, status: Status, revision: u64) -> Translation {
         charset: Some("UTF-8".to_owned()),
         status,
         done: 3,
+        failed: revision % 2,
         total: 12,
+        ahead: (status == Status::Queued).then_some(revision),
         error: (status == Status::Failed).then(|| Failure {
             title: "No text".to_owned(),
             detail: "This is a picture.".to_owned(),
         }),
         created_at: "2026-01-31T12:00:00Z".to_owned(),
         updated_at: "2026-01-31T12:00:02Z".to_owned(),
+        started_at: (status == Status::Translating).then(|| "2026-01-31T12:00:01Z".to_owned()),
+        finished_at: status.is_final().then(|| "2026-01-31T12:00:02Z".to_owned()),
         revision,
     }
 }
@@ -59,8 +64,37 @@ fn actions_are_written_as_the_gateway_routes_them() {
             json!({"action": "subscribe", "translationId": "t1", "from": 7}),
         ),
         (
-            Action::Unsubscribe { translation_id: id },
+            Action::Look {
+                translation_id: id.clone(),
+                from: 7,
+                to: 40,
+                view: String::new(),
+            },
+            json!({"action": "look", "translationId": "t1", "from": 7, "to": 40}),
+        ),
+        (
+            Action::Look {
+                translation_id: id.clone(),
+                from: 7,
+                to: 40,
+                view: "tab 1".to_owned(),
+            },
+            json!({"action": "look", "translationId": "t1", "from": 7, "to": 40,
+                   "view": "tab 1"}),
+        ),
+        (
+            Action::Unsubscribe {
+                translation_id: id.clone(),
+                view: None,
+            },
             json!({"action": "unsubscribe", "translationId": "t1"}),
+        ),
+        (
+            Action::Unsubscribe {
+                translation_id: id,
+                view: Some("tab 1".to_owned()),
+            },
+            json!({"action": "unsubscribe", "translationId": "t1", "view": "tab 1"}),
         ),
     ] {
         assert_eq!(text(&action), expected);
@@ -157,6 +191,76 @@ fn bodies_read_as_they_are_documented() {
 }
 
 #[test]
+fn what_says_nothing_is_left_out_and_read_as_nothing() {
+    let mut plain = translation("a".to_owned(), Status::AwaitingUpload, 2);
+    plain.finished_at = None;
+    let plain_json = serde_json::to_value(&plain).unwrap();
+    for name in ["failed", "ahead", "startedAt", "finishedAt"] {
+        assert_eq!(plain_json.get(name), None, "{name}");
+    }
+    assert_eq!(
+        serde_json::from_value::<Translation>(plain_json).unwrap(),
+        plain
+    );
+    let segment: Segment =
+        serde_json::from_value(json!({"index": 1, "source": [0, 1], "text": "x"})).unwrap();
+    assert!(!segment.failed);
+    assert_eq!(
+        serde_json::to_value(&segment).unwrap(),
+        json!({"index": 1, "source": [0, 1], "text": "x"})
+    );
+}
+
+#[test]
+fn a_page_looks_in_the_words_of_serde() {
+    for view in ["", "a \"view\""] {
+        let (translation_id, view) = ("t1".to_owned(), view.to_owned());
+        let (from, to) = (3, 1003);
+        let frame = look_frame(&translation_id, from, to, &view);
+        let action = Action::Look {
+            translation_id,
+            from,
+            to,
+            view,
+        };
+        assert_eq!(frame, serde_json::to_string(&action).unwrap());
+    }
+}
+
+#[test]
+fn what_the_reader_asks_for_reads_as_it_is_documented() {
+    let json = json!({"total": 2, "rows": [
+        {"index": 0, "source": [0, 2], "sourceText": "Hi", "text": null},
+        {"index": 1, "source": [3, 5], "sourceText": "Yo", "text": "", "failed": true}]});
+    let rows: Rows = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(
+        (rows.rows[0].text.as_deref(), rows.rows[0].failed),
+        (None, false)
+    );
+    assert_eq!(
+        (rows.rows[1].text.as_deref(), rows.rows[1].failed),
+        (Some(""), true)
+    );
+    assert_eq!(serde_json::to_value(rows).unwrap(), json);
+
+    let json = json!({"total": 9, "matches": [3, 17]});
+    let found: Found = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(found.matches, [3, 17]);
+    assert_eq!(serde_json::to_value(found).unwrap(), json);
+    assert!(serde_json::from_value::<Found>(json!({"total": 9, "matches": ["3"]})).is_err());
+
+    let json = json!({"paragraphs": {"source": 3, "result": 3},
+        "numbers": {"source": 2, "kept": 1}, "urls": {"source": 0, "kept": 0},
+        "suspiciousTotal": 1, "suspicious": [{"index": 3, "reasons": Reason::ALL}]});
+    let proof: Proof = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(proof.suspicious[0].reasons, Reason::ALL);
+    assert_eq!(serde_json::to_value(proof).unwrap(), json);
+    let newer = json!({"index": 3, "reasons": ["rude", "empty"]});
+    let newer: Suspicion = serde_json::from_value(newer).unwrap();
+    assert_eq!(newer.reasons, [Reason::Empty]);
+}
+
+#[test]
 fn a_field_can_be_looked_at_before_the_whole_is_understood() {
     let fields =
         Fields::parse(r#"{"deep":{"data":"no"},"number":7,"data":"a\u00e9","none":null}"#).unwrap();
@@ -199,7 +303,7 @@ proptest! {
     fn segments_arrive_as_they_were_sent(texts in prop::collection::vec(any::<String>(), 0..9)) {
         let segments: Vec<Segment> = (0_u64..)
             .zip(texts)
-            .map(|(index, text)| Segment { index, source: [index, index + 1], text })
+            .map(|(index, text)| Segment { index, source: [index, index + 1], text, failed: index % 2 == 1 })
             .collect();
         let (translation_id, total) = ("t1".to_owned(), 9);
         let push = Push::Segments { translation_id: translation_id.clone(), total, segments: segments.clone() };

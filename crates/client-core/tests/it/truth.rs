@@ -750,9 +750,13 @@ fn translation(id: String) -> Translation {
         status: Status::AwaitingUpload,
         done: 0,
         total: 0,
+        failed: 0,
+        ahead: None,
         error: None,
         created_at: "2026-01-31T12:00:00Z".to_owned(),
         updated_at: "2026-01-31T12:00:00Z".to_owned(),
+        started_at: None,
+        finished_at: None,
         revision: 0,
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Stores {
     change: u64,
     remains: BTreeMap<String, String>,
     pub(crate) segments: BTreeMap<(String, u64, u64), Segment>,
+    again: BTreeSet<(String, u64, u64)>,
+    pub(crate) checkpoints: BTreeMap<(String, u64, u64), u64>,
     pub(crate) connections: BTreeMap<String, Timestamp>,
     subscriptions: BTreeMap<(String, String), u64>,
     sequencers: BTreeMap<(String, String), String>,
@@ -576,7 +578,6 @@ impl Objects for Port {
         range: Option<Range<u64>>,
     ) -> Result<ObjectStream, ObjectsError> {
         self.0.call().await;
-        assert_eq!(range, None);
         let bytes = self
             .0
             .stores()
@@ -584,10 +585,15 @@ impl Objects for Port {
             .get(&(bucket, key.to_owned()))
             .cloned()
             .ok_or(ObjectsError::NotFound)?;
+        let size = bytes.len() as u64;
+        let range = range.unwrap_or(0..size);
+        assert!(range.start < size || size == 0, "it begins within");
+        let place = |at: u64| usize::try_from(at.min(size)).unwrap();
+        let bytes = bytes.slice(place(range.start)..place(range.end));
         // Small pieces, so that characters and lines are cut anywhere.
         let pieces: Vec<_> = bytes.chunks(7).map(Bytes::copy_from_slice).collect();
         Ok(ObjectStream {
-            size: bytes.len() as u64,
+            size,
             bytes: stream::iter(pieces.into_iter().map(Ok)).boxed(),
         })
     }
@@ -777,9 +783,91 @@ impl Records for Port {
         }
         for segment in segments {
             let key = (id.to_owned(), generation, segment.index);
-            stores.segments.insert(key, segment.clone());
+            stores.again.remove(&key);
+            if !segment.failed || !stores.segments.contains_key(&key) {
+                stores.segments.insert(key, segment.clone());
+            }
         }
         Ok(Written::Yes)
+    }
+
+    async fn given_up(&self, id: &str, generation: u64) -> Result<u64, PortError> {
+        self.0.call().await;
+        let stores = self.0.stores();
+        let given_up = stores.segments.iter().filter(|(key, segment)| {
+            segment.failed
+                && (key.0.as_str(), key.1) == (id, generation)
+                && !stores.again.contains(key)
+        });
+        Ok(given_up.count() as u64)
+    }
+
+    async fn mark_again(
+        &self,
+        id: &str,
+        generation: u64,
+        which: Option<Which>,
+    ) -> Result<u64, PortError> {
+        self.0.call().await;
+        let mut stores = self.0.stores();
+        stores.again.retain(|(of, _, _)| of != id);
+        let marked: Vec<_> = stores
+            .segments
+            .iter()
+            .filter(|((of, in_generation, index), segment)| {
+                (of.as_str(), *in_generation) == (id, generation)
+                    && match which {
+                        None => false,
+                        Some(Which::Failed) => segment.failed,
+                        Some(Which::One(one)) => one == *index,
+                    }
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        let count = marked.len() as u64;
+        stores.again.extend(marked);
+        Ok(count)
+    }
+
+    async fn again(&self, id: &str, generation: u64) -> Result<Vec<Range<u64>>, PortError> {
+        self.0.call().await;
+        let stores = self.0.stores();
+        let again = stores.again.iter();
+        Ok(again
+            .filter(|(of, in_generation, _)| (of.as_str(), *in_generation) == (id, generation))
+            .map(|(_, _, index)| *index..*index + 1)
+            .collect())
+    }
+
+    async fn keep_checkpoints(
+        &self,
+        id: &str,
+        generation: u64,
+        checkpoints: &[Checkpoint],
+    ) -> Result<(), PortError> {
+        self.0.call().await;
+        let mut stores = self.0.stores();
+        for Checkpoint { index, offset } in checkpoints {
+            let key = (id.to_owned(), generation, *index);
+            stores.checkpoints.insert(key, *offset);
+        }
+        Ok(())
+    }
+
+    async fn checkpoint(
+        &self,
+        id: &str,
+        generation: u64,
+        index: u64,
+    ) -> Result<Option<Checkpoint>, PortError> {
+        self.0.call().await;
+        let stores = self.0.stores();
+        let range = (id.to_owned(), generation, 0)..=(id.to_owned(), generation, index);
+        let last = stores.checkpoints.range(range).next_back();
+        Ok(last.map(|((_, _, index), offset)| Checkpoint {
+            index: *index,
+            offset: *offset,
+        }))
     }
 
     async fn segments(
@@ -799,8 +887,10 @@ impl Records for Port {
     async fn kept(&self, id: &str, generation: u64) -> Result<Vec<Range<u64>>, PortError> {
         self.0.call().await;
         let mut ranges: Vec<Range<u64>> = Vec::new();
-        for (of, in_generation, index) in self.0.stores().segments.keys() {
-            if (of.as_str(), *in_generation) != (id, generation) {
+        let stores = self.0.stores();
+        for key in stores.segments.keys() {
+            let (of, in_generation, index) = key;
+            if (of.as_str(), *in_generation) != (id, generation) || stores.again.contains(key) {
                 continue;
             }
             match ranges.last_mut() {
@@ -813,10 +903,14 @@ impl Records for Port {
 
     async fn forget_segments(&self, id: &str, below: Option<u64>) -> Result<(), PortError> {
         self.0.call().await;
-        self.0
-            .stores()
+        let mut stores = self.0.stores();
+        let stays = |of: &str, generation: u64| of != id || below.is_some_and(|b| generation >= b);
+        stores
             .segments
-            .retain(|(of, generation, _), _| of != id || below.is_some_and(|b| *generation >= b));
+            .retain(|(of, generation, _), _| stays(of, *generation));
+        stores
+            .checkpoints
+            .retain(|(of, generation, _), _| stays(of, *generation));
         Ok(())
     }
 
@@ -833,6 +927,11 @@ impl Records for Port {
         stores.connections.remove(connection);
         stores.subscriptions.retain(|(_, of), _| of != connection);
         Ok(())
+    }
+
+    async fn is_connected(&self, connection: &str) -> Result<bool, PortError> {
+        self.0.call().await;
+        Ok(self.0.stores().connections.contains_key(connection))
     }
 
     async fn connections(
