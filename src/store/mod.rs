@@ -9,7 +9,10 @@
 //! something newer.
 
 mod document;
+mod files;
+mod kept;
 pub mod languages;
+mod reader;
 mod reduce;
 mod row;
 #[cfg(test)]
@@ -22,7 +25,10 @@ use babelwire_wire::rest::{CreateTranslation, Created, Languages, Listing, Segme
 use babelwire_wire::{Inbound, ObjectEvent, Translation};
 
 pub use document::{Cell, Document, Load};
-pub use reduce::reduce;
+pub use files::{Files, FilesEffect, FilesMsg};
+pub use kept::{Kept, KeptEffect, KeptMsg};
+pub use reader::{Reader, ReaderEffect, ReaderMsg};
+pub use reduce::{reduce, reduce_front};
 pub use row::{Key, Picked, Row, Stage, Trouble};
 
 /// How many files are sent at the same time. A browser opens six connections to one origin; REST
@@ -259,6 +265,12 @@ pub enum Msg {
     DismissNotice,
     /// Some time went by: see whether a push was lost.
     Tick,
+    /// About files.
+    Files(FilesMsg),
+    /// About the reader.
+    Reader(ReaderMsg),
+    /// About what this device keeps.
+    Kept(KeptMsg),
 }
 
 /// Something to do in the world.
@@ -339,6 +351,12 @@ pub enum Effect {
     },
     /// Connect without waiting.
     ConnectNow,
+    /// About files.
+    Files(FilesEffect),
+    /// About the reader.
+    Reader(ReaderEffect),
+    /// About what this device keeps.
+    Kept(KeptEffect),
 }
 
 /// What the page knows.
@@ -374,6 +392,12 @@ pub struct State {
     pub news: VecDeque<Rc<News>>,
     /// Something that the person has to know, until dismissed.
     pub notice: Option<Rc<str>>,
+    /// Files, beyond the rows.
+    pub files: Files,
+    /// The reader, beyond the document.
+    pub reader: Reader,
+    /// What this device keeps.
+    pub kept: Kept,
     /// Counts frames and news.
     counter: u32,
     ticks: u32,
@@ -427,6 +451,9 @@ impl State {
             frames: VecDeque::new(),
             news: VecDeque::new(),
             notice: None,
+            files: Files::default(),
+            reader: Reader::default(),
+            kept: Kept::default(),
             counter: 0,
             ticks: 0,
             next_key: 0,

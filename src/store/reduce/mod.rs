@@ -1,0 +1,194 @@
+//! How what happens changes what is known.
+
+mod files;
+mod front;
+mod kept;
+mod list;
+mod reader;
+
+use std::rc::Rc;
+
+use babelwire_wire::{Frame, Object};
+
+use super::{Direction, Document, Effect, Key, Link, Mode, Msg, Row, Stage, State};
+
+/// Applies one thing that happened; gives what has to be done about it, in order.
+pub fn reduce(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let mut step = Step::new(state);
+    step.apply(msg);
+    step.effects
+}
+
+/// Does the same as long as there is no file and nothing but the page's front, and needs no more of
+/// the page's code than that.
+///
+/// # Errors
+///
+/// Gives back a message that takes all of the page to understand: it is for [`reduce`].
+pub fn reduce_front(state: &mut State, msg: Msg) -> Result<Vec<Effect>, Msg> {
+    let mut step = Step::new(state);
+    match step.apply_front(msg) {
+        None => Ok(step.effects),
+        Some(msg) => Err(msg),
+    }
+}
+
+/// One step: the state, and what is to be done so far.
+struct Step<'a> {
+    state: &'a mut State,
+    effects: Vec<Effect>,
+}
+
+impl<'a> Step<'a> {
+    fn new(state: &'a mut State) -> Self {
+        Self {
+            state,
+            effects: Vec::new(),
+        }
+    }
+
+    /// What the front alone does about it; gives back what it can't.
+    fn apply_front(&mut self, msg: Msg) -> Option<Msg> {
+        match msg {
+            Msg::Configured(Ok(Mode::LiveConsole)) => return Some(msg),
+            Msg::Frame(inbound) => match inbound.frame {
+                Frame::Pong { .. } | Frame::GatewayError(_) | Frame::Raw => {
+                    self.log(Direction::In, &inbound.raw);
+                }
+                // Without a list, an object is no news.
+                Frame::Object(_) if self.state.mode == Mode::Full => {
+                    self.log(Direction::In, &inbound.raw);
+                }
+                _ => return Some(Msg::Frame(inbound)),
+            },
+            Msg::Listed {
+                result: Ok(listing),
+                since,
+            } => {
+                if !listing.translations.is_empty() {
+                    let result = Ok(listing);
+                    return Some(Msg::Listed { since, result });
+                }
+                if let Some(round) = self.state.round.take() {
+                    self.end_page(round, since, listing.next, listing.cursor);
+                }
+            }
+            Msg::Listed {
+                result: Err(trouble),
+                since,
+            } => self.not_listed(since.is_some(), &trouble),
+            Msg::Configured(result) => self.configured(result),
+            Msg::Link(link) => {
+                self.link(link);
+            }
+            Msg::Sent(text) => self.log(Direction::Out, &text),
+            Msg::Note(text) => self.log(Direction::Note, &text),
+            Msg::Queued(text) => self.log(Direction::Queued, &text),
+            Msg::Refused { text, why } => self.log(Direction::Refused(why), &text),
+            Msg::Languages(result) => self.languages(result),
+            Msg::PickSource(tag) => self.pick_source(&tag),
+            Msg::PickTarget(tag) => self.pick(self.state.source.clone(), tag.into()),
+            Msg::Swap => {
+                if self.state.can_swap() {
+                    self.pick(self.state.target.clone(), self.state.source.clone());
+                }
+            }
+            Msg::TryNow => self.effects.push(Effect::ConnectNow),
+            Msg::DismissNotice => self.state.notice = None,
+            Msg::Tick => self.tick(),
+            msg => return Some(msg),
+        }
+        None
+    }
+
+    fn apply(&mut self, msg: Msg) {
+        match msg {
+            Msg::Configured(Ok(Mode::LiveConsole)) => {
+                self.state.mode = Mode::LiveConsole;
+                self.state.console_open = true;
+            }
+            Msg::Link(link) => {
+                let before = self.link(link);
+                if link == Link::Open {
+                    self.subscribe();
+                }
+                if before == Link::Offline {
+                    self.start_uploads();
+                }
+            }
+            Msg::Languages(result) => {
+                self.languages(result);
+                self.languages_came();
+            }
+            Msg::Frame(inbound) => self.frame(inbound),
+            Msg::Listed { since, result } => self.listed(since, result),
+            Msg::Chosen(picked) => self.chosen(picked),
+            Msg::Created { key, result } => self.created(key, result),
+            Msg::Progress { key, sent } => {
+                if let Some(row) = self.row_mut(key).filter(|row| row.is_uploading()) {
+                    row.stage = Stage::Uploading { sent };
+                }
+            }
+            Msg::Interrupted { key } => {
+                if let Some(row) = self.row_mut(key).filter(|row| row.is_uploading()) {
+                    row.stage = Stage::Interrupted;
+                }
+            }
+            Msg::Uploaded { key, result } => self.uploaded(key, result),
+            Msg::Command(key, command) => self.command(key, command),
+            Msg::Answered {
+                key,
+                id,
+                command,
+                result,
+            } => self.answered(key, &id, command, result),
+            Msg::Open(key) => self.open(key),
+            Msg::CloseReader => self.close_reader(),
+            Msg::View(view) => self.state.view = view,
+            Msg::Source { id, result } => self.source(&id, result),
+            Msg::Segments { id, result } => self.segments(&id, result),
+            Msg::ToggleConsole => self.state.console_open = !self.state.console_open,
+            Msg::Say { action, data } => {
+                let frame = Object::new().text("action", &action).text("data", &data);
+                self.effects.push(Effect::Send(frame.end()));
+            }
+            Msg::Files(msg) => self.files(msg),
+            Msg::Reader(msg) => self.reader(msg),
+            Msg::Kept(msg) => self.kept(msg),
+            // The front's own, all of them.
+            msg => {
+                self.apply_front(msg);
+            }
+        }
+    }
+
+    // Finding things.
+
+    fn new_key(&mut self) -> Key {
+        self.state.next_key = self.state.next_key.wrapping_add(1);
+        self.state.next_key
+    }
+
+    fn key_of(&self, id: &str) -> Option<Key> {
+        self.state
+            .rows
+            .iter()
+            .find(|row| row.id() == Some(id))
+            .map(|row| row.key)
+    }
+
+    fn row_mut(&mut self, key: Key) -> Option<&mut Row> {
+        self.state
+            .rows
+            .iter_mut()
+            .find(|row| row.key == key)
+            .map(Rc::make_mut)
+    }
+
+    fn document(&mut self, id: &str) -> Option<&mut Document> {
+        self.state
+            .document
+            .as_mut()
+            .filter(|document| document.id == id)
+    }
+}
