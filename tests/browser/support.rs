@@ -33,7 +33,12 @@ impl Page {
         let root = document.create_element("div").unwrap();
         root.set_id("app");
         let styles = document.create_element("style").unwrap();
-        styles.set_text_content(Some(include_str!("../../styles/page.css")));
+        styles.set_text_content(Some(concat!(
+            include_str!("../../styles/page.css"),
+            include_str!("../../styles/files.css"),
+            include_str!("../../styles/reader.css"),
+            include_str!("../../styles/more.css"),
+        )));
         document.body().unwrap().append_child(&styles).unwrap();
         document.body().unwrap().append_child(&root).unwrap();
         let props = AppProps {
