@@ -1,6 +1,6 @@
 //! The REST interface, as the page calls it.
 
-use babelwire_wire::rest::{OneTranslation, Problem};
+use babelwire_wire::rest::Problem;
 use babelwire_wire::{FromFields, from_json};
 use gloo_net::http::Request;
 use js_sys::Uint8Array;
@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, RequestInit, Response};
 
-use crate::store::{Command, Effect, Msg, SEGMENTS_PAGE, Trouble};
+use crate::store::Trouble;
 
 /// The REST interface of one backend.
 #[derive(Debug, Clone)]
@@ -18,7 +18,8 @@ pub struct Api {
 }
 
 /// What to ask.
-struct Call {
+#[derive(Debug)]
+pub struct Call {
     method: &'static str,
     path: String,
     body: Option<String>,
@@ -27,12 +28,30 @@ struct Call {
 }
 
 impl Call {
-    fn get(path: &[&str]) -> Self {
+    /// A GET of that path, given in pieces.
+    pub fn get(path: &[&str]) -> Self {
         Self {
             method: "GET",
             path: path.concat(),
             body: None,
             bytes: false,
+        }
+    }
+
+    /// A POST to that path, perhaps with a body of JSON.
+    pub fn post(path: &[&str], body: Option<String>) -> Self {
+        Self {
+            method: "POST",
+            body,
+            ..Self::get(path)
+        }
+    }
+
+    /// A DELETE of that path.
+    pub fn delete(path: &[&str]) -> Self {
+        Self {
+            method: "DELETE",
+            ..Self::get(path)
         }
     }
 }
@@ -48,17 +67,6 @@ impl Api {
     /// Where the whole result can be downloaded.
     pub fn result_url(&self, id: &str) -> String {
         [&self.base, "/translations/", id, "/result"].concat()
-    }
-
-    /// Does what an effect asks of the REST interface, and tells what came of it; nothing when it
-    /// asks for nothing here.
-    pub fn ask(&self, effect: Effect, then: impl FnOnce(Msg) + 'static) {
-        let Some(call) = call_of(&effect) else { return };
-        self.text(call, move |answer| {
-            if let Some(msg) = msg_of(effect, answer) {
-                then(msg);
-            }
-        });
     }
 
     /// Fetches a file beside the page.
@@ -78,7 +86,8 @@ impl Api {
         );
     }
 
-    fn text(&self, call: Call, then: impl FnOnce(Result<String, Trouble>) + 'static) {
+    /// Asks, and gives the answer's text.
+    pub fn text(&self, call: Call, then: impl FnOnce(Result<String, Trouble>) + 'static) {
         self.send(
             call,
             Box::new(move |body| then(body.map(|body| body.as_string().unwrap_or_default()))),
@@ -133,82 +142,8 @@ fn request(url: &str, call: &Call) -> Result<Request, JsValue> {
     Ok(request.into())
 }
 
-fn call_of(effect: &Effect) -> Option<Call> {
-    Some(match effect {
-        Effect::FetchLanguages => Call::get(&["languages"]),
-        Effect::FetchChanges { since, after } => {
-            let mut path = "translations".to_owned();
-            let mut separator = "?";
-            for (name, value) in [("changedSince=", since), ("after=", after)] {
-                if let Some(value) = value {
-                    path.push_str(separator);
-                    path.push_str(name);
-                    path.push_str(&String::from(js_sys::encode_uri_component(value)));
-                    separator = "&";
-                }
-            }
-            Call::get(&[&path])
-        }
-        Effect::Create { body, .. } => Call {
-            method: "POST",
-            path: "translations".to_owned(),
-            body: Some(body.to_json()),
-            bytes: false,
-        },
-        Effect::Command { id, command, .. } => {
-            let (method, action) = match command {
-                Command::Cancel => ("POST", "/cancel"),
-                Command::Retry => ("POST", "/retry"),
-                Command::Delete => ("DELETE", ""),
-            };
-            Call {
-                method,
-                ..Call::get(&["translations/", id, action])
-            }
-        }
-        Effect::FetchSegments { id, from } => Call::get(&[
-            "translations/",
-            id,
-            "/segments?from=",
-            &from.to_string(),
-            "&limit=",
-            &SEGMENTS_PAGE.to_string(),
-        ]),
-        _ => return None,
-    })
-}
-
-fn msg_of(effect: Effect, answer: Result<String, Trouble>) -> Option<Msg> {
-    Some(match effect {
-        Effect::FetchLanguages => Msg::Languages(read(answer)),
-        Effect::FetchChanges { since, .. } => Msg::Listed {
-            since,
-            result: read(answer),
-        },
-        Effect::Create { key, .. } => Msg::Created {
-            key,
-            result: read(answer),
-        },
-        Effect::Command { key, id, command } => Msg::Answered {
-            key,
-            id,
-            command,
-            result: match answer {
-                // Somebody else was quicker.
-                Err(trouble) if trouble.gone && command == Command::Delete => Ok(None),
-                Ok(text) if text.is_empty() => Ok(None),
-                answer => read::<OneTranslation>(answer).map(|answer| Some(answer.translation)),
-            },
-        },
-        Effect::FetchSegments { id, .. } => Msg::Segments {
-            id,
-            result: read(answer),
-        },
-        _ => return None,
-    })
-}
-
-fn read<T: FromFields>(text: Result<String, Trouble>) -> Result<T, Trouble> {
+/// Reads an answer.
+pub fn read<T: FromFields>(text: Result<String, Trouble>) -> Result<T, Trouble> {
     from_json(&text?).map_err(|_| {
         Trouble::passing(
             "The server's answer makes no sense to this page",

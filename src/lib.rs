@@ -4,11 +4,13 @@
 //! - [`words`]: what a person reads of it; pure.
 //! - [`components`]: how it looks; knows the store's types, never JSON.
 //! - [`runtime`]: does what the store asks for, in the browser.
+//! - [`desk`]: what is fetched only when it is needed.
 //! - [`api`], [`config`], [`source_text`], [`intl`]: the parts of the browser that it needs.
 
 pub mod api;
 pub mod components;
 pub mod config;
+pub mod desk;
 pub mod intl;
 pub mod runtime;
 pub mod source_text;

@@ -3,13 +3,9 @@
 use yew::prelude::*;
 
 use super::connection_chip::connection_chip;
-use super::console::Console;
 use super::drop_zone::drop_zone;
-use super::file_list::file_list;
 use super::language_bar::{LanguageBar, Props as LanguageBarProps};
-use super::live_news::live_news;
 use super::parts::{button, paragraph};
-use super::reader::{Props as ReaderProps, Reader};
 use crate::runtime::Store;
 use crate::store::{Mode, Msg, State, Trouble};
 use crate::words;
@@ -23,9 +19,7 @@ pub struct AppProps {
 
 /// The whole page. Renders once for each batch that the store took in.
 #[derive(Debug)]
-pub struct App {
-    console: Console,
-}
+pub struct App;
 
 impl Component for App {
     type Message = ();
@@ -33,13 +27,7 @@ impl Component for App {
 
     fn create(ctx: &Context<Self>) -> Self {
         ctx.props().store.listen(ctx.link().callback(|()| ()));
-        Self {
-            console: Console::default(),
-        }
-    }
-
-    fn rendered(&mut self, ctx: &Context<Self>, _: bool) {
-        self.console.rendered(&ctx.props().store.state());
+        Self
     }
 
     fn view(&self, ctx: &Context<Self>) -> Html {
@@ -57,12 +45,12 @@ impl Component for App {
                 </header>
                 { match &state.mode {
                     Mode::Broken(trouble) => broken(trouble),
-                    Mode::LiveConsole => html! { <main class="live">{ live_news(&state) }</main> },
+                    Mode::LiveConsole => html! {
+                        <main class="live">{ for store.desk().map(|desk| (desk.work)(store, &state)) }</main>
+                    },
                     Mode::Starting | Mode::Full => work(store, &state),
                 } }
-                if state.console_open {
-                    { self.console.view(store, &state) }
-                }
+                { for store.desk().map(|desk| (desk.end)(store, &state)) }
             </>
         }
     }
@@ -83,11 +71,8 @@ fn header_end(store: &Store, state: &State) -> Html {
 }
 
 fn work(store: &Store, state: &State) -> Html {
-    let reader = ReaderProps::new(store, state).map(|props| {
-        let key = props.document_key();
-        html! { <Reader {key} ..props /> }
-    });
-    let layout = match (&reader, state.rows.is_empty()) {
+    let desk = store.desk();
+    let layout = match (&state.document, state.rows.is_empty()) {
         (Some(_), _) => "reading",
         (None, true) => "empty",
         (None, false) => "listing",
@@ -106,13 +91,16 @@ fn work(store: &Store, state: &State) -> Html {
                         { button("quiet", "OK", store, |_| Msg::DismissNotice) }
                     </div>
                 }
-                { file_list(store, state) }
+                if let Some(desk) = desk {
+                    { (desk.side)(store, state) }
+                } else {
+                    <ul class="files" aria-label="Files"></ul>
+                }
+                if let Some(trouble) = &state.list_trouble {
+                    { paragraph("note warn", ["The list of files may be out of date. ", trouble].concat()) }
+                }
             </div>
-            if let Some(reader) = reader {
-                { reader }
-            } else if !state.rows.is_empty() {
-                { paragraph("nothing-open", "Open a file to read its translation here, side by side with the original.") }
-            }
+            { for desk.map(|desk| (desk.work)(store, state)) }
         </main>
     }
 }

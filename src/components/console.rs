@@ -1,7 +1,5 @@
 //! Frames in and out, for whoever wants to see them.
 
-use std::cell::Cell;
-
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlInputElement};
 use yew::prelude::*;
@@ -11,18 +9,40 @@ use crate::runtime::Store;
 use crate::store::{Direction, Line, Msg, State};
 use crate::words;
 
-/// What outlives a render.
-#[derive(Debug, Default)]
+#[derive(PartialEq, Properties)]
+pub(super) struct Props {
+    store: Store,
+    /// The newest line.
+    newest: u32,
+}
+
+impl Props {
+    pub(super) fn new(store: &Store, state: &State) -> Self {
+        Self {
+            store: store.clone(),
+            newest: state.frames.back().map_or(0, |line| line.number),
+        }
+    }
+}
+
+#[derive(Default)]
 pub(super) struct Console {
     action: NodeRef,
     data: NodeRef,
     frames: NodeRef,
-    /// The newest line when it was last rendered; nothing while it is closed.
-    shown: Cell<Option<u32>>,
 }
 
-impl Console {
-    pub(super) fn view(&self, store: &Store, state: &State) -> Html {
+impl Component for Console {
+    type Message = ();
+    type Properties = Props;
+
+    fn create(_: &Context<Self>) -> Self {
+        Self::default()
+    }
+
+    fn view(&self, ctx: &Context<Self>) -> Html {
+        let store = &ctx.props().store;
+        let state = store.state();
         let onsubmit = {
             let (store, action, data) = (store.clone(), self.action.clone(), self.data.clone());
             Callback::from(move |event: SubmitEvent| {
@@ -47,22 +67,14 @@ impl Console {
         }
     }
 
-    /// After each render of the page, whether or not the console is open.
-    pub(super) fn rendered(&self, state: &State) {
-        let Some(frames) = self.frames.get() else {
-            return self.shown.set(None);
-        };
-        let newest = state.frames.back().map_or(0, |line| line.number);
-        let shown = self.shown.replace(Some(newest));
-        if shown.is_none()
-            && let Some(action) = self.action.get()
-        {
+    fn rendered(&mut self, _: &Context<Self>, first: bool) {
+        if first && let Some(action) = self.action.get() {
             // Once: what somebody types is theirs.
             action
                 .unchecked_into::<HtmlInputElement>()
                 .set_value("echomessage");
         }
-        if shown != Some(newest) {
+        if let Some(frames) = self.frames.get() {
             let frames: Element = frames.unchecked_into();
             frames.set_scroll_top(frames.scroll_height());
         }

@@ -6,13 +6,14 @@
 mod app;
 mod connection_chip;
 mod console;
+mod desk;
 mod drop_zone;
-mod file_list;
-mod file_row;
+mod files;
 mod language_bar;
 mod live_news;
 mod parts;
 mod reader;
 
 pub use app::{App, AppProps};
+pub(crate) use desk::{end, side, work};
 pub(crate) use drop_zone::files_of;

@@ -1,13 +1,16 @@
 //! The page at work: the store in the browser, and what it asks for done.
 
 mod drop;
-mod effects;
+mod files;
+mod front;
+mod kept;
+mod reader;
 mod store;
 
 pub use store::Store;
 
 use crate::components::{App, AppProps};
-use crate::store::{Preferences, State};
+use crate::store::{Effect, Preferences, State};
 
 /// Where the chosen languages are kept between visits.
 const LANGUAGES_KEY: &str = "babelwire.languages";
@@ -17,7 +20,7 @@ pub fn start() {
     let Some(root) = element("app") else {
         return;
     };
-    let store = Store::new(State::new(preferences()), effects::perform);
+    let store = Store::new(State::new(preferences()), front::perform);
     drop::listen(&store);
     yew::Renderer::<App>::with_root_and_props(
         root,
@@ -26,7 +29,15 @@ pub fn start() {
         },
     )
     .render();
-    effects::begin(&store);
+    front::begin(&store);
+}
+
+/// What takes more than the front: see [`crate::desk`].
+pub(crate) fn perform(store: &Store, effect: Effect) {
+    // Each gives back what is none of its own; nothing is left in the end.
+    let _ = files::perform(store, effect)
+        .and_then(|effect| reader::perform(store, effect))
+        .and_then(|effect| kept::perform(store, effect));
 }
 
 /// The element of that id.

@@ -11,8 +11,9 @@ use wasm_bindgen::closure::Closure;
 use yew::{Callback, MouseEvent};
 
 use crate::api::Api;
+use crate::desk::{self, Desk};
 use crate::source_text::SourceText;
-use crate::store::{Effect, Key, Link, Msg, Picked, State, reduce};
+use crate::store::{Effect, Key, Link, Msg, Picked, State, reduce_front};
 
 /// How long a batch waits at most, in milliseconds: a hidden page gets no animation frames.
 const LATEST: u32 = 250;
@@ -31,6 +32,12 @@ struct Inner {
     flush: RefCell<Option<Closure<dyn FnMut()>>>,
     listener: RefCell<Callback<()>>,
     perform: Perform,
+    /// The page's other half, once it is here.
+    desk: Cell<Option<Desk>>,
+    /// Whether it is being fetched.
+    fetching: Cell<bool>,
+    /// What can't be taken in before it is here, in order.
+    waiting: RefCell<Vec<Msg>>,
     /// The connection as the root element shows it.
     shown: Cell<Option<Link>>,
     files: RefCell<Vec<Option<File>>>,
@@ -62,6 +69,9 @@ impl Store {
             flush: RefCell::default(),
             listener: RefCell::default(),
             perform: Box::new(perform),
+            desk: Cell::default(),
+            fetching: Cell::default(),
+            waiting: RefCell::default(),
             shown: Cell::default(),
             files: RefCell::default(),
             api: RefCell::default(),
@@ -90,6 +100,11 @@ impl Store {
     /// Queues something that happened.
     pub fn dispatch(&self, msg: Msg) {
         self.0.queue.borrow_mut().push(msg);
+        self.await_frame();
+    }
+
+    /// Has the queue taken in before long.
+    fn await_frame(&self) {
         let mut awaited = self.0.awaited.borrow_mut();
         if awaited.is_some() {
             return;
@@ -129,8 +144,7 @@ impl Store {
             return;
         }
         for msg in batch {
-            let effects = reduce(&mut self.0.state.borrow_mut(), msg);
-            for effect in effects {
+            for effect in self.take_in(msg) {
                 (self.0.perform)(self, effect);
             }
         }
@@ -140,6 +154,51 @@ impl Store {
         }
         let listener = self.0.listener.borrow().clone();
         listener.emit(());
+    }
+
+    fn take_in(&self, mut msg: Msg) -> Vec<Effect> {
+        let state = &mut *self.0.state.borrow_mut();
+        if let Some(desk) = self.0.desk.get() {
+            return (desk.reduce)(state, msg);
+        }
+        // Nothing overtakes what waits, but for the connection: it waits for nothing.
+        if self.0.waiting.borrow().is_empty() || matches!(msg, Msg::Link(_) | Msg::NotLoaded) {
+            match reduce_front(state, msg) {
+                Ok(effects) => return effects,
+                Err(back) => msg = back,
+            }
+        }
+        self.fetch_desk();
+        if let Some(desk) = self.0.desk.get() {
+            return (desk.reduce)(state, msg);
+        }
+        self.0.waiting.borrow_mut().push(msg);
+        Vec::new()
+    }
+
+    /// The page's other half, if it is here.
+    pub fn desk(&self) -> Option<Desk> {
+        self.0.desk.get()
+    }
+
+    /// Has the page's other half fetched, unless it is here or on its way.
+    pub fn fetch_desk(&self) {
+        if self.0.desk.get().is_some() || self.0.fetching.replace(true) {
+            return;
+        }
+        let store = self.clone();
+        desk::load(move |desk| {
+            store.0.fetching.set(false);
+            match desk {
+                Ok(desk) => {
+                    store.0.desk.set(Some(desk));
+                    let waiting = store.0.waiting.take();
+                    store.0.queue.borrow_mut().splice(..0, waiting);
+                    store.await_frame();
+                }
+                Err(desk::Missing) => store.dispatch(Msg::NotLoaded),
+            }
+        });
     }
 
     // What the state only names.

@@ -265,6 +265,8 @@ pub enum Msg {
     DismissNotice,
     /// Some time went by: see whether a push was lost.
     Tick,
+    /// A part of the page could not be fetched; whatever happens next has it tried again.
+    NotLoaded,
     /// About files.
     Files(FilesMsg),
     /// About the reader.

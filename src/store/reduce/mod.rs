@@ -96,6 +96,9 @@ impl<'a> Step<'a> {
             Msg::TryNow => self.effects.push(Effect::ConnectNow),
             Msg::DismissNotice => self.state.notice = None,
             Msg::Tick => self.tick(),
+            Msg::NotLoaded => {
+                self.state.notice = Some("A part of this page could not be loaded. See whether you are connected; it is tried again by itself.".into());
+            }
             msg => return Some(msg),
         }
         None

@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 use yew::prelude::*;
 
-use super::file_row::RowRef;
+use super::files::RowRef;
 use super::parts::{button, paragraph};
 use crate::runtime::Store;
 use crate::store::{Document, Key, Load, Msg, Row, State, View};

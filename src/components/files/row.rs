@@ -6,7 +6,7 @@ use babelwire_wire::Status;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
-use super::parts::{named_button, paragraph};
+use super::super::parts::{named_button, paragraph};
 use crate::intl::language_name;
 use crate::runtime::Store;
 use crate::store::{Command, Key, Msg, Row, Stage};
@@ -24,7 +24,7 @@ pub(super) struct Props {
 
 /// A row, the same only when it is the very same: rows are replaced, never changed.
 #[derive(Clone)]
-pub(super) struct RowRef(pub(super) Rc<Row>);
+pub(crate) struct RowRef(pub(crate) Rc<Row>);
 
 impl PartialEq for RowRef {
     fn eq(&self, other: &Self) -> bool {

@@ -1,25 +1,21 @@
-//! What the store asks for, done.
+//! What the store asks for, done: the front's part.
 
 use std::cell::RefCell;
 
-use babelwire_client::upload::{self, UploadHandle, UploadState};
 use babelwire_client::{Cause, Client, Event, Options, Payload, SendOutcome, State, TabsOptions};
-use babelwire_wire::{Inbound, Object};
+use babelwire_wire::Inbound;
 use gloo_timers::callback::Timeout;
-use web_sys::Blob;
 
 use super::{LANGUAGES_KEY, Store, storage};
-use crate::api::Api;
+use crate::api::{Api, Call, read};
 use crate::config;
-use crate::source_text::SourceText;
-use crate::store::{Effect, Key, Link, Mode, Msg, Trouble};
+use crate::store::{Effect, Link, Mode, Msg, Trouble};
 
 /// How often the page looks whether a push was lost, in milliseconds.
 const TICK: u32 = 20_000;
 
 thread_local! {
     static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
-    static UPLOADS: RefCell<Vec<(Key, UploadHandle)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Reads the configuration and connects.
@@ -98,76 +94,61 @@ fn tick(store: Store) {
     .forget();
 }
 
-/// Does one thing.
+/// Does one thing, as far as the page's front can; its other half does the rest.
 pub(super) fn perform(store: &Store, effect: Effect) {
     match effect {
         Effect::Send(frame) => send(store, frame),
-        Effect::Subscribe { id, from } => {
-            if let Some(client) = client() {
-                let begins = frame("subscribe", &id).number("from", from).end();
-                let ends = frame("unsubscribe", &id).end();
-                let outcome = client.join(id, begins.clone(), ends);
-                tell(store, &client, begins, outcome);
-            }
-        }
-        Effect::Unsubscribe { id } => {
-            if let Some(client) = client() {
-                client.leave(&id);
-            }
-        }
         Effect::ConnectNow => {
             if let Some(client) = client() {
                 client.retry_now();
             }
         }
-        Effect::Upload { key, file, upload } => send_file(store, key, file, upload.into()),
-        Effect::AbortUpload(key) => forget_upload(key),
-        Effect::Release(file) => store.release(file),
         Effect::RememberLanguages { source, target } => {
             if let Some(storage) = storage() {
                 // A full or forbidden storage costs a preference, no more.
                 let _ = storage.set_item(LANGUAGES_KEY, &[&*source, " ", &*target].concat());
             }
         }
-        Effect::FetchSource { id, charset } => fetch_source(store, id, charset),
+        Effect::FetchLanguages => ask(store, Call::get(&["languages"]), |answer| {
+            Msg::Languages(read(answer))
+        }),
+        Effect::FetchChanges { since, after } => {
+            let mut path = "translations".to_owned();
+            let mut separator = "?";
+            for (name, value) in [("changedSince=", &since), ("after=", &after)] {
+                if let Some(value) = value {
+                    path.push_str(separator);
+                    path.push_str(name);
+                    path.push_str(&String::from(js_sys::encode_uri_component(value)));
+                    separator = "&";
+                }
+            }
+            ask(store, Call::get(&[&path]), |answer| Msg::Listed {
+                since,
+                result: read(answer),
+            });
+        }
         effect => {
-            let Some(api) = store.api() else { return };
-            let store = store.clone();
-            api.ask(effect, move |msg| store.dispatch(msg));
+            if let Some(desk) = store.desk() {
+                (desk.perform)(store, effect);
+            }
         }
     }
 }
 
-fn fetch_source(store: &Store, id: String, charset: String) {
+/// Asks the REST interface, and queues what is made of the answer.
+pub(super) fn ask(
+    store: &Store,
+    call: Call,
+    make: impl FnOnce(Result<String, Trouble>) -> Msg + 'static,
+) {
     let Some(api) = store.api() else { return };
     let store = store.clone();
-    api.source(&id.clone(), move |bytes| {
-        let result = match bytes {
-            Ok(bytes) => match SourceText::decode(&bytes, &charset) {
-                Some(text) => {
-                    store.set_text(id.clone(), text);
-                    Ok(())
-                }
-                None => Err(Trouble::passing(
-                    "This browser can't read its encoding",
-                    "The translation is not affected.",
-                )),
-            },
-            Err(trouble) => Err(trouble),
-        };
-        store.dispatch(Msg::Source { id, result });
-    });
-}
-
-/// An action that is about a translation.
-fn frame(action: &str, translation: &str) -> Object {
-    Object::new()
-        .text("action", action)
-        .text("translationId", translation)
+    api.text(call, move |answer| store.dispatch(make(answer)));
 }
 
 /// Cloned, so that nothing is borrowed while it is used: its events may lead back here.
-fn client() -> Option<Client> {
+pub(super) fn client() -> Option<Client> {
     CLIENT.with_borrow(Clone::clone)
 }
 
@@ -178,7 +159,7 @@ fn send(store: &Store, frame: String) {
     }
 }
 
-fn tell(store: &Store, client: &Client, frame: String, outcome: SendOutcome) {
+pub(super) fn tell(store: &Store, client: &Client, frame: String, outcome: SendOutcome) {
     match outcome {
         SendOutcome::Rejected(rejection) => store.dispatch(Msg::Refused {
             text: frame,
@@ -189,41 +170,4 @@ fn tell(store: &Store, client: &Client, frame: String, outcome: SendOutcome) {
         SendOutcome::Queued(_) => store.dispatch(Msg::Queued(frame)),
         SendOutcome::Sent => {}
     }
-}
-
-fn send_file(store: &Store, key: Key, file: u32, request: upload::Request) {
-    let Some(file) = store.file(file) else {
-        return;
-    };
-    let heard = store.clone();
-    let blob: &Blob = file.as_ref();
-    let handle = upload::start(request, blob, move |state| {
-        let msg = match state {
-            UploadState::Sending { sent, .. } => Msg::Progress { key, sent },
-            UploadState::Waiting { .. } | UploadState::Offline => Msg::Interrupted { key },
-            UploadState::Done => Msg::Uploaded {
-                key,
-                result: Ok(()),
-            },
-            UploadState::Failed { error } => Msg::Uploaded {
-                key,
-                result: Err(Trouble::passing("It could not be sent", &error.describe())),
-            },
-            _ => return,
-        };
-        heard.dispatch(msg);
-    });
-    UPLOADS.with_borrow_mut(|uploads| {
-        uploads.retain(|(_, upload)| !upload.state().is_final());
-        uploads.push((key, handle));
-    });
-}
-
-fn forget_upload(key: Key) {
-    let ended = UPLOADS.with_borrow_mut(|uploads| {
-        let place = uploads.iter().position(|(other, _)| *other == key)?;
-        Some(uploads.swap_remove(place))
-    });
-    // Dropped with nothing borrowed: it is aborted here.
-    drop(ended);
 }

@@ -1,0 +1,7 @@
+//! The files.
+
+mod list;
+mod row;
+
+pub(super) use list::file_list;
+pub(super) use row::RowRef;

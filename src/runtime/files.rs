@@ -1,0 +1,95 @@
+//! Files sent, and what is asked of the backend about them.
+
+use std::cell::RefCell;
+
+use babelwire_client::upload::{self, UploadHandle, UploadState};
+use babelwire_wire::rest::OneTranslation;
+use web_sys::Blob;
+
+use super::Store;
+use super::front::ask;
+use crate::api::{Call, read};
+use crate::store::{Command, Effect, FilesEffect, Key, Msg, Trouble};
+
+thread_local! {
+    static UPLOADS: RefCell<Vec<(Key, UploadHandle)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Does what is about files; gives back what is not.
+pub(super) fn perform(store: &Store, effect: Effect) -> Option<Effect> {
+    match effect {
+        Effect::Create { key, body } => {
+            let call = Call::post(&["translations"], Some(body.to_json()));
+            ask(store, call, move |answer| Msg::Created {
+                key,
+                result: read(answer),
+            });
+        }
+        Effect::Command { key, id, command } => {
+            let path = ["translations/", &id];
+            let call = match command {
+                Command::Cancel => Call::post(&[path[0], path[1], "/cancel"], None),
+                Command::Retry => Call::post(&[path[0], path[1], "/retry"], None),
+                Command::Delete => Call::delete(&path),
+            };
+            ask(store, call, move |answer| Msg::Answered {
+                key,
+                id,
+                command,
+                result: match answer {
+                    // Somebody else was quicker.
+                    Err(trouble) if trouble.gone && command == Command::Delete => Ok(None),
+                    Ok(text) if text.is_empty() => Ok(None),
+                    answer => read::<OneTranslation>(answer).map(|answer| Some(answer.translation)),
+                },
+            });
+        }
+        Effect::Upload { key, file, upload } => send_file(store, key, file, upload.into()),
+        Effect::AbortUpload(key) => forget_upload(key),
+        Effect::Release(file) => store.release(file),
+        Effect::Files(effect) => more(effect),
+        effect => return Some(effect),
+    }
+    None
+}
+
+fn more(effect: FilesEffect) {
+    match effect {}
+}
+
+fn send_file(store: &Store, key: Key, file: u32, request: upload::Request) {
+    let Some(file) = store.file(file) else {
+        return;
+    };
+    let heard = store.clone();
+    let blob: &Blob = file.as_ref();
+    let handle = upload::start(request, blob, move |state| {
+        let msg = match state {
+            UploadState::Sending { sent, .. } => Msg::Progress { key, sent },
+            UploadState::Waiting { .. } | UploadState::Offline => Msg::Interrupted { key },
+            UploadState::Done => Msg::Uploaded {
+                key,
+                result: Ok(()),
+            },
+            UploadState::Failed { error } => Msg::Uploaded {
+                key,
+                result: Err(Trouble::passing("It could not be sent", &error.describe())),
+            },
+            _ => return,
+        };
+        heard.dispatch(msg);
+    });
+    UPLOADS.with_borrow_mut(|uploads| {
+        uploads.retain(|(_, upload)| !upload.state().is_final());
+        uploads.push((key, handle));
+    });
+}
+
+fn forget_upload(key: Key) {
+    let ended = UPLOADS.with_borrow_mut(|uploads| {
+        let place = uploads.iter().position(|(other, _)| *other == key)?;
+        Some(uploads.swap_remove(place))
+    });
+    // Dropped with nothing borrowed: it is aborted here.
+    drop(ended);
+}
