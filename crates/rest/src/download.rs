@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use babelwire_service::TextStream;
 use babelwire_service::ports::ObjectStream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -29,6 +30,20 @@ pub(crate) fn download(name: &str, content_type: &'static str, object: ObjectStr
         (header::CONTENT_DISPOSITION, attachment(name)),
     ];
     (headers, Body::from_stream(object.bytes)).into_response()
+}
+
+/// A text that is made as it is read, as a file to be saved under `name`.
+pub(crate) fn download_text(name: &str, content_type: &'static str, text: TextStream) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (header::CONTENT_DISPOSITION, attachment(name)),
+    ];
+    let mut response = (headers, Body::from_stream(text.bytes)).into_response();
+    if let Some(size) = text.size {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    }
+    response
 }
 
 /// The name of a translation's result: `notes.txt` into Spanish is `notes.es.txt`.

@@ -66,6 +66,12 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
             "/translations/{id}/segments",
             get(translations::segments),
         ),
+        ("get", "/translations/{id}/rows", get(translations::rows)),
+        (
+            "get",
+            "/translations/{id}/side-by-side",
+            get(translations::side_by_side),
+        ),
         (
             "post",
             "/translations/{id}/cancel",

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use babelwire_service::{Listed, ServiceError};
 use babelwire_wire::Translation;
@@ -11,7 +11,7 @@ use babelwire_wire::rest::{CreateTranslation, Created, OneTranslation, Upload};
 use serde::{Deserialize, Serialize};
 
 use crate::App;
-use crate::download::{download, result_name};
+use crate::download::{download, download_text, result_name};
 use crate::problem::{Failed, bad_body, bad_query};
 
 type Id = Result<Path<String>, PathRejection>;
@@ -100,10 +100,65 @@ pub(crate) async fn source(State(app): State<App>, path: Id) -> Result<Response,
     ))
 }
 
-pub(crate) async fn result(State(app): State<App>, path: Id) -> Result<Response, Failed> {
-    let (translation, object) = app.service.result(&id(path)?).await?;
+#[derive(Deserialize)]
+pub(crate) struct ResultQuery {
+    #[serde(default)]
+    partial: bool,
+}
+
+pub(crate) async fn result(
+    State(app): State<App>,
+    path: Id,
+    query: Result<Query<ResultQuery>, QueryRejection>,
+) -> Result<Response, Failed> {
+    const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+    let Query(query) = match query {
+        Ok(query) => query,
+        Err(rejection) => return Ok(bad_query(&rejection)),
+    };
+    let id = id(path)?;
+    if query.partial {
+        let (translation, text) = app.service.partial_result(&id).await?;
+        let name = result_name(&translation.name, &translation.target);
+        return Ok(download_text(&name, PLAIN_TEXT, text));
+    }
+    let (translation, object) = app.service.result(&id).await?;
     let name = result_name(&translation.name, &translation.target);
-    Ok(download(&name, "text/plain; charset=utf-8", object))
+    Ok(download(&name, PLAIN_TEXT, object))
+}
+
+pub(crate) async fn side_by_side(State(app): State<App>, path: Id) -> Result<Response, Failed> {
+    let (translation, page) = app.service.side_by_side(&id(path)?).await?;
+    let Translation {
+        name,
+        source,
+        target,
+        ..
+    } = translation;
+    let name = format!("{name}.{source}-{target}.html");
+    let mut response = download_text(&name, "text/html; charset=utf-8", page);
+    // It loads nothing and runs nothing, wherever it is opened.
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'; sandbox",
+        ),
+    );
+    Ok(response)
+}
+
+pub(crate) async fn rows(
+    State(app): State<App>,
+    path: Id,
+    query: Result<Query<SegmentsQuery>, QueryRejection>,
+) -> Result<Response, Failed> {
+    let Query(SegmentsQuery { from, limit }) = match query {
+        Ok(query) => query,
+        Err(rejection) => return Ok(bad_query(&rejection)),
+    };
+    let rows = app.service.rows(&id(path)?, from, limit).await?;
+    Ok(Json(rows).into_response())
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 
+use crate::document::{Checkpoints, Document, Pieces, in_the_result};
 use crate::ports::{Bucket, ObjectWriter, ObjectsError, PortError, Record, Written};
 use crate::service::{Service, ServiceError};
 use crate::slots::Slot;
@@ -32,8 +33,9 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(333);
 const READ_AHEAD_BYTES: usize = 128 * 1024;
 /// How many bytes are written to an object at once.
 const WRITE_BYTES: usize = 64 * 1024;
-/// How many kept segments are read at once when the result is put together.
-const ASSEMBLE_SEGMENTS: usize = 500;
+
+/// How many checkpoints are kept in one transaction.
+const CHECKPOINTS_AT_ONCE: usize = 1000;
 
 /// Why a job ended without a result.
 #[derive(Debug)]
@@ -206,6 +208,7 @@ impl Service {
 
         let mut decoder = Decoder::new(charset);
         let mut segmenter = Segmenter::new();
+        let mut checkpoints = Checkpoints::after(0);
         let mut total = 0;
         let mut text = BufferedWriter::new(self.ports.objects.put(Bucket::Texts, &key).await?);
         let mut source = self.open_source(&key).await?;
@@ -218,12 +221,20 @@ impl Service {
         while let Some(bytes) = source.next().await {
             let piece = decoder.feed(&bytes?);
             total += count(segmenter.push(&piece));
+            checkpoints.look(&segmenter);
             text.write(&piece).await?;
         }
         let (rest, _replacements) = decoder.finish();
         total += count(segmenter.push(&rest)) + count(segmenter.finish());
         text.write(&rest).await?;
         text.finish().await?;
+        let (id, generation) = (record.translation.id.clone(), record.generation);
+        for checkpoints in checkpoints.take().chunks(CHECKPOINTS_AT_ONCE) {
+            let records = &self.ports.records;
+            records
+                .keep_checkpoints(&id, generation, checkpoints)
+                .await?;
+        }
 
         self.advance(record, false, |record| {
             record.prepared = true;
@@ -247,103 +258,33 @@ impl Service {
         }
     }
 
-    async fn open_text(&self, record: &Record) -> Result<Pieces, Stop> {
-        let object = self
-            .ports
-            .objects
-            .get(Bucket::Texts, &record.object_key, None)
-            .await?;
-        Ok(Pieces {
-            bytes: object.bytes,
-            carry: Vec::new(),
-            segmenter: Some(Segmenter::new()),
-        })
-    }
-
     /// Puts the kept segments in their places in the text.
     async fn assemble(&self, record: &Record) -> Result<(), Stop> {
-        let id = record.translation.id.as_str();
-        let mut kept: VecDeque<Segment> = VecDeque::new();
-        let mut pieces = self.open_text(record).await?;
+        let mut document = Document::open(&self.ports, record)
+            .await?
+            .ok_or_else(missing_text)?;
         let writer = self
             .ports
             .objects
             .put(Bucket::Results, &record.object_key)
             .await?;
         let mut result = BufferedWriter::new(writer);
-        while let Some(batch) = pieces.next().await? {
-            for piece in batch {
-                match piece {
-                    Piece::Gap(gap) => result.write(&gap).await?,
-                    Piece::Segment(segment) => {
-                        if kept.is_empty() {
-                            kept = self
-                                .ports
-                                .records
-                                .segments(id, record.generation, segment.index, ASSEMBLE_SEGMENTS)
-                                .await?
-                                .into();
-                        }
-                        let translated = kept
-                            .pop_front()
-                            .filter(|kept| kept.index == segment.index)
-                            .ok_or_else(|| {
-                                ServiceError::Internal(format!(
-                                    "segment {} is missing",
-                                    segment.index
-                                ))
-                            })?;
-                        result.write(&translated.text).await?;
-                    }
+        while let Some(pairs) = document.next().await? {
+            for pair in &pairs {
+                if let (Piece::Segment(segment), None) = pair {
+                    let index = segment.index;
+                    let missing = format!("segment {index} is missing");
+                    return Err(ServiceError::Internal(missing).into());
                 }
+                result.write(in_the_result(pair)).await?;
             }
         }
         Ok(result.finish().await?)
     }
 }
 
-/// The pieces of a text object, as it is read.
-struct Pieces {
-    bytes: BoxStream<'static, Result<Bytes, ObjectsError>>,
-    /// The beginning of a character whose end has not been read.
-    carry: Vec<u8>,
-    segmenter: Option<Segmenter>,
-}
-
-impl Pieces {
-    /// The next pieces, perhaps none; `None` at the end.
-    async fn next(&mut self) -> Result<Option<Vec<Piece>>, Stop> {
-        let Some(segmenter) = &mut self.segmenter else {
-            return Ok(None);
-        };
-        let Some(bytes) = self.bytes.next().await else {
-            let pieces = self.segmenter.take().map(Segmenter::finish);
-            return if self.carry.is_empty() {
-                Ok(pieces)
-            } else {
-                Err(not_utf8())
-            };
-        };
-        self.carry.extend_from_slice(&bytes?);
-        let valid = match std::str::from_utf8(&self.carry) {
-            Ok(text) => text,
-            Err(error) if error.error_len().is_some() => return Err(not_utf8()),
-            Err(error) => {
-                std::str::from_utf8(self.carry.get(..error.valid_up_to()).unwrap_or_default())
-                    .unwrap_or_default()
-            }
-        };
-        let pieces = segmenter.push(valid);
-        let used = valid.len();
-        self.carry.drain(..used);
-        Ok(Some(pieces))
-    }
-}
-
-fn not_utf8() -> Stop {
-    Stop::Error(ServiceError::Internal(
-        "the stored text is not UTF-8".to_owned(),
-    ))
+fn missing_text() -> ServiceError {
+    ServiceError::Internal("the text is missing".to_owned())
 }
 
 /// Gathers small writes.
@@ -380,7 +321,7 @@ impl BufferedWriter {
 /// What a step of [`Translating`] ended with.
 enum Event {
     /// More of the text was read; `None` is its end.
-    Read(Box<Pieces>, Result<Option<Vec<Piece>>, Stop>),
+    Read(Box<Pieces>, Result<Option<Vec<Piece>>, ServiceError>),
     /// There is a slot for one more segment.
     Slot(Slot),
     /// A segment was translated.
@@ -436,7 +377,9 @@ impl<'a> Translating<'a> {
         let id = &record.translation.id;
         let kept = service.ports.records.kept(id, record.generation).await?;
         let done = kept.iter().map(|range| range.end - range.start).sum();
-        let text = service.open_text(&record).await?;
+        let text = Pieces::open(&service.ports, &record, 0)
+            .await?
+            .ok_or_else(missing_text)?;
         Ok(Self {
             service,
             pair,

@@ -6,17 +6,21 @@
 
 mod action;
 mod broadcast;
+mod document;
 pub mod events;
 mod job;
 mod object_events;
 pub mod ports;
+mod reading;
 mod service;
+mod side_by_side;
 mod slots;
 pub mod text;
 pub mod translator;
 mod worker;
 
 pub use action::ErrorFrame;
+pub use reading::TextStream;
 pub use service::{Limits, Listed, Ports, Retried, Service, ServiceError};
 pub use worker::{WorkQueue, Worker, work_queue};
 

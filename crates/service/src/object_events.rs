@@ -228,8 +228,12 @@ fn arrive(record: &mut crate::ports::Record, event: Option<&Event>) -> bool {
     } else if is_other {
         record.generation += 1;
         record.prepared = false;
+        record.before = None;
         translation.done = 0;
+        translation.failed = 0;
         translation.total = 0;
+        translation.started_at = None;
+        translation.finished_at = None;
         translation.error = None;
         translation.charset.clone_from(&record.asked_charset);
         if translation.status != Status::Cancelled {

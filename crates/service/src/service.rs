@@ -539,9 +539,23 @@ impl Service {
         record: &mut Record,
         fleeting: bool,
     ) -> Result<Written, ServiceError> {
-        let expected = record.translation.revision;
-        record.translation.revision = expected + 1;
-        record.translation.updated_at = rfc3339(self.ports.clock.now());
+        let now = rfc3339(self.ports.clock.now());
+        let translation = &mut record.translation;
+        let expected = translation.revision;
+        translation.revision = expected + 1;
+        let status = translation.status;
+        if status != Status::Queued {
+            translation.ahead = None;
+        }
+        if status == Status::Translating && translation.started_at.is_none() {
+            translation.started_at = Some(now.clone());
+        }
+        if !status.is_final() {
+            translation.finished_at = None;
+        } else if translation.finished_at.is_none() {
+            translation.finished_at = Some(now.clone());
+        }
+        translation.updated_at = now;
         let written = self.ports.records.update(record, expected).await?;
         if written == Written::Yes {
             self.announce(&record.translation, fleeting).await?;
@@ -559,7 +573,7 @@ fn bad_cursor(error: CursorError, parameter: &str) -> ServiceError {
     }
 }
 
-fn in_words(status: Status) -> &'static str {
+pub(crate) fn in_words(status: Status) -> &'static str {
     match status {
         Status::AwaitingUpload => "waiting for the file's bytes",
         Status::Queued => "queued",

@@ -74,6 +74,24 @@ impl Segmenter {
         Self::default()
     }
 
+    /// A segmenter where another one was: see [`Segmenter::position`]. The text from there on is
+    /// what is to be pushed.
+    pub fn resume(index: u64, offset: u64) -> Self {
+        Self {
+            pending: String::new(),
+            done: 0,
+            offset,
+            index,
+        }
+    }
+
+    /// How far the pieces go that were given out: the index of the next segment, and the byte
+    /// offset in the text where the next piece begins. What comes before has no influence on what
+    /// comes after.
+    pub fn position(&self) -> (u64, u64) {
+        (self.index, self.offset)
+    }
+
     /// The pieces that are certain once `text` has followed all that was pushed before.
     pub fn push(&mut self, text: &str) -> Vec<Piece> {
         self.pending.push_str(text);
@@ -682,6 +700,28 @@ mod tests {
                 if let Piece::Gap(gap) = piece {
                     prop_assert!(!gap.chars().any(char::is_alphabetic), "{gap:?}");
                 }
+            }
+        }
+
+        #[test]
+        fn who_begins_where_another_was_finds_the_same_segments(
+            text in text(),
+            size in 1_usize..20_000,
+        ) {
+            let whole = pieces_of(&text);
+            let mut segmenter = Segmenter::new();
+            let mut pushed = 0;
+            while pushed < text.len() {
+                let end = floor(&text, (pushed + size).min(text.len()));
+                let end = if end > pushed { end } else { text.len() };
+                segmenter.push(&text[pushed..end]);
+                pushed = end;
+                let (index, offset) = segmenter.position();
+                let mut other = Segmenter::resume(index, offset);
+                let mut pieces = other.push(&text[usize::try_from(offset).unwrap()..]);
+                pieces.extend(other.finish());
+                let skipped = usize::try_from(index).unwrap();
+                prop_assert!(segments(&pieces).eq(segments(&whole).skip(skipped)));
             }
         }
 

@@ -10,5 +10,6 @@
 
 mod events;
 mod jobs;
+mod reading;
 mod sending;
 mod world;
