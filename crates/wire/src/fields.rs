@@ -236,8 +236,8 @@ impl Fields {
         items
     }
 
-    /// A list of texts, empty when missing.
-    pub(crate) fn texts(&mut self, name: &'static str) -> Vec<String> {
+    /// Takes out a list of texts, empty when missing.
+    pub fn texts(&mut self, name: &'static str) -> Vec<String> {
         let mut texts = Vec::new();
         if self.has(name) {
             for value in self.values(name) {
@@ -274,8 +274,9 @@ impl Fields {
         }
     }
 
-    /// The texts in an object that may be missing, each with its field's name.
-    pub(crate) fn pairs(&mut self, name: &str) -> Vec<(String, String)> {
+    /// Takes out the texts in an object that may be missing, each with its field's name, in the
+    /// order of the JSON.
+    pub fn pairs(&mut self, name: &str) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         if let Value::Fields(object) = self.take(name) {
             for (name, value) in object.fields {

@@ -1,0 +1,209 @@
+//! Every text of the page in English, and its name.
+//!
+//! To add one: write it into the section of its topic, then give it to each file in `locales/`
+//! (`UPDATE_LOCALES=1 cargo test -p babelwire locale` puts an empty text where one is missing, and
+//! the tests tell what is still to be translated).
+//!
+//! - `{0}`, `{1}` are what [`fill`](super::fill) puts there.
+//! - A text for [`plural`](super::plural) has its forms separated by `|`, in English for one and
+//!   for any other number; `{0}` is the number.
+//! - Names that the protocol's readers find things by are fixed in English: they must stay as they
+//!   are.
+
+/// Declares the enum and its English.
+macro_rules! texts {
+    ($($name:ident = $english:literal,)+) => {
+        /// A text for people; [`say`](super::say) has it in the language of the page.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u16)]
+        pub enum Text {
+            $(#[doc = $english] $name,)+
+        }
+
+        /// The English texts in the order of the enum, each with [`END`] after it. One literal: a
+        /// table of them would be eight bytes for each text more.
+        pub(super) const ENGLISH: &str = concat!($($english, "\n"),+);
+
+        /// The names in the order of the enum, each with a full stop after it.
+        const NAMES: &str = concat!($(stringify!($name), "."),+);
+
+        /// Every text with its name, in order.
+        #[cfg(test)]
+        pub(super) const ALL: &[(Text, &str)] = &[$((Text::$name, stringify!($name))),+];
+    };
+}
+
+/// Where a text ends.
+pub(super) const END: char = '\n';
+
+/// Tells catalogues of different versions of the page apart: a hash of the names in their order
+/// (FNV-1a of 32 bits, as in draft-eastlake-fnv), in eight hexadecimal digits.
+pub(super) const FINGERPRINT: &[u8] = &{
+    let names = NAMES.as_bytes();
+    let mut hash = 0x811c_9dc5_u32;
+    let mut at = 0;
+    while at < names.len() {
+        hash = (hash ^ names[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    let mut digits = [0; 8];
+    let mut place = digits.len();
+    while place > 0 {
+        place -= 1;
+        digits[place] = b"0123456789abcdef"[(hash % 16) as usize];
+        hash /= 16;
+    }
+    digits
+};
+
+texts! {
+    // The shell.
+    Tagline = "Drop text files here. Their translations arrive by themselves.",
+    DropLead = "Drop text files anywhere on this page",
+    ChooseFiles = "Choose text files",
+    DropNote = "Plain text in any encoding. Line breaks and blank lines stay where they are.",
+    NothingOpen = "Open a file to read its translation here, side by side with the original.",
+    Demonstration = "Demo text, not a translation: no translation engine is installed (pseudo translator).",
+    DemonstrationBrief = "Demo text, not a translation",
+    Ok = "OK",
+    Close = "Close",
+    InterfaceLanguage = "Language of this page",
+    InterfaceLanguageMissing = "This language could not be fetched, so the page stays as it is. See whether you are connected, then choose it again.",
+    StoppedTitle = "This page stopped working",
+    StoppedAdvice = "Files that were already sent are still being translated. Reload the page to see them.",
+    Reload = "Reload",
+
+    // The languages to translate from and into.
+    TranslateFrom = "Translate from",
+    TranslateInto = "Translate into",
+    SwapLanguages = "Swap languages",
+    CannotSwap = "The other way round can't be translated here",
+    DetectLanguage = "Detect language",
+    AccentedEnglish = "Accented English",
+    LanguageVia = "{0} (via {1})",
+    ByWayOf = "By way of {0}, so expect rougher text.",
+    LanguagesTrouble = "The languages can't be shown. {0}",
+    ChooseLanguagesFirst = "Choose the languages to translate from and into first, then the files again.",
+
+    // The connection.
+    Connecting = "Connecting",
+    Connected = "Connected",
+    Reconnecting = "Reconnecting",
+    ReconnectingIn = "Reconnecting in {0}",
+    Offline = "You are offline",
+    Disconnected = "Disconnected",
+    TryNow = "Try now",
+
+    // Sizes, numbers and times.
+    Bytes = "{0} byte|{0} bytes",
+    Kilobytes = "{0} KB",
+    Megabytes = "{0} MB",
+    SizeOf = "{0} of {1}",
+    Seconds = "{0} s|{0} s",
+    Minutes = "{0} min|{0} min",
+    Hours = "{0} h|{0} h",
+    TwoTimes = "{0} {1}",
+    Paragraphs = "{0} paragraph|{0} paragraphs",
+
+    // Troubles, each a title and what to do.
+    Trouble = "{0}. {1}",
+    ServerOutOfReach = "The server can't be reached",
+    ServerOutOfReachAdvice = "See whether you are connected, then try again.",
+    AnswerCutOff = "The server's answer was cut off",
+    TryAgain = "Try again.",
+    AnswerStrange = "The server's answer makes no sense to this page",
+    AnswerStrangeAdvice = "The two may be of different versions. Reload the page.",
+    ServerRefused = "The server refused this",
+    ServerRefusedAdvice = "It did not say why.",
+    ServerRefusedOther = "Try it another way, or reload the page and try again.",
+    ServerBusy = "The server can't do this now",
+    ServerBusyAdvice = "Try again in a while.",
+    TroubleGone = "It is not there any more",
+    TroubleGoneAdvice = "It may have been deleted.",
+    TroubleTooLarge = "The file is too large for this server",
+    TroubleTooLargeAdvice = "Cut it into smaller files, then choose those.",
+    TroubleConflict = "This can't be done at the moment",
+    TroubleConflictAdvice = "The file's state may have changed meanwhile. See how it stands, then try again.",
+    NotSent = "It could not be sent",
+    NotSentNetwork = "There is no connection to the place it is sent to, or the file can't be read any more. Try again, or choose the file again.",
+    NotSentStalled = "Nothing moved for too long. Try again.",
+    NotSentRefused = "The place it is sent to did not take it. Try again.",
+    ConfigNotFetched = "config.json could not be fetched",
+    ConfigNotFetchedAdvice = "See whether you are connected, then reload the page.",
+    ConfigUnreadable = "config.json can't be read",
+    ConfigUnreadableAdvice = "It has to be JSON with a websocketUrl and, where the backend can translate, an apiUrl, such as {\"websocketUrl\": \"live\", \"apiUrl\": \"api\"}. Correct it, then reload the page.",
+    ConfigMissing = "config.json is missing",
+    ConfigMissingAdvice = "It belongs beside index.html and says where the backend is, such as {\"websocketUrl\": \"live\", \"apiUrl\": \"api\"}. Put it there, then reload the page.",
+    ConfigWebSocket = "The websocketUrl in config.json can't be used",
+    ConfigWebSocketAdvice = "It has to be an address, whole (such as wss://example.com/prod) or relative to this page (such as live). Correct it, then reload the page.",
+
+    // The list of files.
+    Files = "Files",
+    ListTrouble = "The list of files may be out of date. {0}",
+    FileFacts = "{0} to {1}, {2}",
+    Open = "Open",
+    OpenFile = "Open {0}",
+    Download = "Download",
+    DownloadFile = "Download {0}",
+    Cancel = "Cancel",
+    CancelFile = "Cancel {0}",
+    Retry = "Retry",
+    RetryFile = "Retry {0}",
+    Delete = "Delete",
+    DeleteFile = "Delete {0}",
+    ProgressOf = "Progress of {0}",
+    NotCancelled = "“{0}” could not be cancelled. {1}",
+    NotRetried = "“{0}” could not be tried again. {1}",
+    NotDeleted = "“{0}” could not be deleted. {1}",
+
+    // A file's state.
+    StateWaiting = "Waiting to be uploaded",
+    StateAnnouncing = "Preparing to upload",
+    StateInterrupted = "Upload interrupted, starts again by itself",
+    StateUploading = "Uploading, {0}",
+    StateSent = "Uploaded, being checked",
+    StateCancelledEarly = "Cancelled before it was uploaded",
+    StateAwaited = "Waiting for its file",
+    StateQueued = "Waiting",
+    StateTranslating = "Translating",
+    StateTranslatingSome = "Translating, {1} of {0} paragraph|Translating, {1} of {0} paragraphs",
+    StateDone = "Done",
+    StateDoneAll = "Done, {0} paragraph|Done, {0} paragraphs",
+    StateFailed = "Failed",
+    StateFailedWhy = "Failed: {0}",
+    StateCancelled = "Cancelled",
+    StateCancelledSome = "Cancelled, {1} of {0} paragraph translated|Cancelled, {1} of {0} paragraphs translated",
+    FailureUnknown = "It could not be translated",
+    FailureUnknownAdvice = "See that it is a plain text file, then try again.",
+
+    // The reader.
+    Reader = "Reader",
+    View = "View",
+    Both = "Both",
+    Translation = "Translation",
+    Source = "Source",
+    ReaderText = "Text",
+    ShowMore = "Show more",
+    SourceTrouble = "The source text can't be shown. {0}",
+    SourceUnreadable = "This browser can't read its encoding",
+    SourceUnreadableAdvice = "The translation is not affected.",
+    LoadingText = "Loading…",
+    TextToCome = "The text appears here as it is translated.",
+    MoreToCome = "The next {0} paragraph appears here as it is translated.|The next {0} paragraphs appear here as they are translated.",
+
+    // The console, and the news of a backend with a WebSocket alone.
+    Console = "Console",
+    Action = "Action",
+    Data = "Data",
+    Send = "Send",
+    Frames = "Frames",
+    FrameReceived = "Received",
+    FrameSent = "Sent",
+    FrameQueued = "Waits to be sent",
+    FrameRefused = "Not sent",
+    FrameNote = "Connection",
+    FrameCut = "… {0} in all",
+    News = "News",
+    NoNews = "Nothing yet. What the backend tells of its objects appears here by itself.",
+    NewsPlace = "{0} in {1}",
+}
