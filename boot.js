@@ -17,9 +17,25 @@ const trapped = (error) => error instanceof WebAssembly.RuntimeError && stop();
 addEventListener("error", ({ error }) => trapped(error));
 addEventListener("unhandledrejection", ({ reason }) => trapped(reason));
 
+// Shows how much of the wasm is here. How much it is in all is written by the build: a compressed
+// answer's Content-Length counts other bytes.
+const show = async (progress, response) => {
+  const reader = response.body.getReader();
+  for (let part; !(part = await reader.read()).done; ) progress.value += part.value.length;
+};
+
 try {
-  const glue = await import(href('link[rel="modulepreload"][href*="babelwire"]'));
-  await glue.default({ module_or_path: href('link[rel="preload"][type="application/wasm"]') });
+  const loading = document.getElementById("loading");
+  const wasm = fetch(href('link[rel="preload"][type="application/wasm"]')).then((response) => {
+    // What goes wrong with the copy goes wrong with the module as well, and is told there.
+    if (loading.hasAttribute("max")) show(loading, response.clone()).catch(() => {});
+    return response;
+  });
+  const [glue, response] = await Promise.all([
+    import(href('link[rel="modulepreload"][href*="babelwire"]')),
+    wasm,
+  ]);
+  await glue.default({ module_or_path: response });
 } catch (error) {
   console.error(error);
   stop(
