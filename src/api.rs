@@ -1,14 +1,14 @@
 //! The REST interface, as the page calls it.
 
 use babelwire_wire::rest::Problem;
-use babelwire_wire::{FromFields, from_json};
+use babelwire_wire::{Failure, FromFields, from_json};
 use gloo_net::http::Request;
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, RequestInit, Response};
 
-use crate::store::Trouble;
+use crate::words::{Text, Trouble};
 
 /// The REST interface of one backend.
 #[derive(Debug, Clone)]
@@ -144,43 +144,34 @@ fn request(url: &str, call: &Call) -> Result<Request, JsValue> {
 
 /// Reads an answer.
 pub fn read<T: FromFields>(text: Result<String, Trouble>) -> Result<T, Trouble> {
-    from_json(&text?).map_err(|_| {
-        Trouble::passing(
-            "The server's answer makes no sense to this page",
-            "The two may be of different versions. Reload the page.",
-        )
-    })
+    from_json(&text?).map_err(|_| Trouble::passing(Text::AnswerStrange, Text::AnswerStrangeAdvice))
 }
 
 fn out_of_reach() -> Trouble {
-    Trouble::passing(
-        "The server can't be reached",
-        "See whether you are connected, then try again.",
-    )
+    Trouble::passing(Text::ServerOutOfReach, Text::ServerOutOfReachAdvice)
 }
 
 fn cut_off() -> Trouble {
-    Trouble::passing("The server's answer was cut off", "Try again.")
+    Trouble::passing(Text::AnswerCutOff, Text::TryAgain)
 }
 
-/// What an answer that is no success means for a person.
+/// What an answer that is no success means for a person. Where the backend says it itself, its words
+/// are the better ones, as long as the page speaks its language.
 pub fn refusal(status: u16, body: &str) -> Trouble {
     let refused = (400..500).contains(&status) && !matches!(status, 408 | 425 | 429);
-    let gone = matches!(status, 404 | 410);
+    let (what, advice) = match status {
+        404 | 410 => (Text::TroubleGone, Text::TroubleGoneAdvice),
+        409 => (Text::TroubleConflict, Text::TroubleConflictAdvice),
+        413 => (Text::TroubleTooLarge, Text::TroubleTooLargeAdvice),
+        _ if refused => (Text::ServerRefused, Text::ServerRefusedAdvice),
+        _ => (Text::ServerBusy, Text::ServerBusyAdvice),
+    };
+    let mut trouble = Trouble::passing(what, advice);
+    trouble.refused = refused;
+    trouble.gone = matches!(status, 404 | 410);
     match from_json::<Problem>(body) {
-        Ok(problem) => Trouble {
-            title: problem.title,
-            detail: problem.detail,
-            refused,
-            gone,
-        },
-        Err(_) if refused => Trouble {
-            title: "The server refused this".to_owned(),
-            detail: "It did not say why.".to_owned(),
-            refused,
-            gone,
-        },
-        Err(_) => Trouble::passing("The server can't do this now", "Try again in a while."),
+        Ok(Problem { title, detail, .. }) => trouble.in_words_of(Failure { title, detail }),
+        Err(_) => trouble,
     }
 }
 
@@ -193,8 +184,8 @@ mod tests {
         let body =
             r#"{"type":"about:blank","title":"Too large","status":413,"detail":"At most 50 MB."}"#;
         let trouble = refusal(413, body);
-        assert_eq!(trouble.title, "Too large");
-        assert_eq!(trouble.detail, "At most 50 MB.");
+        assert_eq!(trouble.title(), "Too large");
+        assert_eq!(trouble.detail(), "At most 50 MB.");
         assert!(trouble.refused);
     }
 
@@ -202,7 +193,7 @@ mod tests {
     fn a_broken_proxy_is_trouble_that_may_pass_and_its_html_is_never_shown() {
         let trouble = refusal(502, "<html>nginx</html>");
         assert!(!trouble.refused);
-        assert!(!trouble.title.contains("nginx") && !trouble.detail.contains("nginx"));
+        assert!(!trouble.title().contains("nginx") && !trouble.detail().contains("nginx"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::prelude::*;
 
 use crate::store::languages::AUTO;
+use crate::words::{Text, say};
 
 /// The language that the page itself speaks.
 pub const PAGE_LANGUAGE: &str = "en";
@@ -23,9 +24,9 @@ extern "C" {
 /// The name of a language in the page's own, `Spanish` for `es`; the tag itself when it has none.
 pub fn language_name(tag: &str) -> String {
     match tag {
-        AUTO => "Detect language".to_owned(),
+        AUTO => say(Text::DetectLanguage).to_owned(),
         // The demonstration's target. CLDR calls it by its purpose, "Pseudo-Accents".
-        "en-XA" => "Accented English".to_owned(),
+        "en-XA" => say(Text::AccentedEnglish).to_owned(),
         tag => name(tag).unwrap_or_else(|| tag.to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use super::language_bar::{LanguageBar, Props as LanguageBarProps};
 use super::parts::{button, paragraph};
 use crate::runtime::Store;
 use crate::store::{Mode, Msg, State, Trouble};
-use crate::words;
+use crate::words::{Text, fill, say};
 
 /// What the page shows.
 #[derive(Debug, PartialEq, Properties)]
@@ -65,7 +65,7 @@ fn header_end(store: &Store, state: &State) -> Html {
         <div class="top-end">
             { connection_chip(store, state.link) }
             <button type="button" data-look="quiet" aria-expanded={state.console_open.to_string()}
-                aria-controls="console" onclick={toggle}>{ "Console" }</button>
+                aria-controls="console" onclick={toggle}>{ say(Text::Console) }</button>
         </div>
     }
 }
@@ -80,24 +80,24 @@ fn work(store: &Store, state: &State) -> Html {
     html! {
         <main class="work" data-layout={layout}>
             <div class="side">
-                { paragraph("tagline", "Drop text files here. Their translations arrive by themselves.") }
+                { paragraph("tagline", say(Text::Tagline)) }
                 { drop_zone(store) }
                 if state.is_demonstration() {
-                    { paragraph("banner warn", words::DEMONSTRATION) }
+                    { paragraph("banner warn", say(Text::Demonstration)) }
                 }
                 if let Some(notice) = &state.notice {
                     <div data-look="banner" role="alert">
                         { paragraph("", notice.clone()) }
-                        { button("quiet", "OK", store, |_| Msg::DismissNotice) }
+                        { button("quiet", say(Text::Ok), store, |_| Msg::DismissNotice) }
                     </div>
                 }
                 if let Some(desk) = desk {
                     { (desk.side)(store, state) }
                 } else {
-                    <ul class="files" aria-label="Files"></ul>
+                    <ul class="files" aria-label={say(Text::Files)}></ul>
                 }
                 if let Some(trouble) = &state.list_trouble {
-                    { paragraph("note warn", ["The list of files may be out of date. ", trouble].concat()) }
+                    { paragraph("note warn", fill(Text::ListTrouble, &[trouble])) }
                 }
             </div>
             { for desk.map(|desk| (desk.work)(store, state)) }
@@ -108,8 +108,8 @@ fn work(store: &Store, state: &State) -> Html {
 fn broken(trouble: &Trouble) -> Html {
     html! {
         <main class="broken" role="alert">
-            <h2>{ trouble.title.clone() }</h2>
-            { paragraph("", trouble.detail.clone()) }
+            <h2>{ trouble.title().to_owned() }</h2>
+            { paragraph("", trouble.detail().to_owned()) }
         </main>
     }
 }

@@ -7,7 +7,7 @@ use yew::prelude::*;
 use super::parts::{field, paragraph};
 use crate::runtime::Store;
 use crate::store::{Direction, Line, Msg, State};
-use crate::words;
+use crate::words::{self, Text, fill, say};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct Props {
@@ -54,13 +54,13 @@ impl Component for Console {
             })
         };
         html! {
-            <section class="console" id="console" aria-label="Console">
+            <section class="console" id="console" aria-label={say(Text::Console)}>
                 <form {onsubmit}>
-                    { field("Action", input(&self.action)) }
-                    { field("Data", input(&self.data)) }
-                    <button type="submit">{ "Send" }</button>
+                    { field(say(Text::Action), input(&self.action)) }
+                    { field(say(Text::Data), input(&self.data)) }
+                    <button type="submit">{ say(Text::Send) }</button>
                 </form>
-                <div ref={self.frames.clone()} class="frames" role="log" aria-label="Frames" tabindex="0">
+                <div ref={self.frames.clone()} class="frames" role="log" aria-label={say(Text::Frames)} tabindex="0">
                     { for state.frames.iter().map(|line| frame(line)) }
                 </div>
             </section>
@@ -94,18 +94,18 @@ fn text(field: &NodeRef) -> String {
 
 fn frame(line: &Line) -> Html {
     let (way, words) = match line.direction {
-        Direction::In => ("in", "Received"),
-        Direction::Out => ("out", "Sent"),
-        Direction::Queued => ("out", "Waits to be sent"),
-        Direction::Refused(_) => ("refused", "Not sent"),
-        Direction::Note => ("note", "Connection"),
+        Direction::In => ("in", Text::FrameReceived),
+        Direction::Out => ("out", Text::FrameSent),
+        Direction::Queued => ("out", Text::FrameQueued),
+        Direction::Refused(_) => ("refused", Text::FrameRefused),
+        Direction::Note => ("note", Text::FrameNote),
     };
     html! {
         <div key={line.number} class="frame" data-way={way}>
-            <span class="way">{ words }</span>
+            <span class="way">{ say(words) }</span>
             <code dir="auto">{ line.text.clone() }</code>
             if line.bytes > line.text.len() {
-                { paragraph("note", ["… ", &words::size(line.bytes as u64), " in all"].concat()) }
+                { paragraph("note", fill(Text::FrameCut, &[&words::size(line.bytes as u64)])) }
             }
             if let Direction::Refused(why) = &line.direction {
                 { paragraph("note warn", why.clone()) }

@@ -9,6 +9,7 @@ use super::parts::paragraph;
 use super::reader::{Props as ReaderProps, Reader};
 use crate::runtime::Store;
 use crate::store::{Mode, State};
+use crate::words::{Text, say};
 
 /// Below the drop zone.
 pub(crate) fn side(store: &Store, state: &State) -> Html {
@@ -26,10 +27,7 @@ pub(crate) fn work(store: &Store, state: &State) -> Html {
             html! { <Reader {key} ..props /> }
         }
         None if state.rows.is_empty() => Html::default(),
-        None => paragraph(
-            "nothing-open",
-            "Open a file to read its translation here, side by side with the original.",
-        ),
+        None => paragraph("nothing-open", say(Text::NothingOpen)),
     }
 }
 

@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use super::parts::paragraph;
 use crate::runtime::{Store, element};
+use crate::words::{Text, say};
 
 /// The field behind the button.
 const INPUT: &str = "files";
@@ -30,10 +31,10 @@ pub(super) fn drop_zone(store: &Store) -> Html {
     });
     html! {
         <div class="drop">
-            { paragraph("drop-lead", "Drop text files anywhere on this page") }
-            <button type="button" data-look="primary" onclick={choose}>{ "Choose text files" }</button>
+            { paragraph("drop-lead", say(Text::DropLead)) }
+            <button type="button" data-look="primary" onclick={choose}>{ say(Text::ChooseFiles) }</button>
             <input id={INPUT} type="file" multiple=true hidden=true onchange={chosen} />
-            { paragraph("note", "Plain text in any encoding. Line breaks and blank lines stay where they are.") }
+            { paragraph("note", say(Text::DropNote)) }
         </div>
     }
 }

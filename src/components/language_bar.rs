@@ -12,6 +12,7 @@ use crate::intl::language_name;
 use crate::runtime::Store;
 use crate::store::languages::{sources, targets};
 use crate::store::{Msg, State};
+use crate::words::{Text, fill, say};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct Props {
@@ -80,7 +81,7 @@ impl Component for LanguageBar {
                 let mut name = language_name(&pair.target);
                 if let Some(via) = pair.via.first() {
                     let via = language_name(via);
-                    name = [&name, " (via ", &via, ")"].concat();
+                    name = fill(Text::LanguageVia, &[&name, &via]);
                     if *pair.target == *props.target {
                         over = Some(via);
                     }
@@ -88,22 +89,22 @@ impl Component for LanguageBar {
                 insert(&mut into, &pair.target, name);
             }
         }
-        let title = if props.can_swap {
-            "Swap languages"
+        let title = say(if props.can_swap {
+            Text::SwapLanguages
         } else {
-            "The other way round can't be translated here"
-        };
+            Text::CannotSwap
+        });
         html! {
             <div class="languages">
-                { select("Translate from", &self.source, from, store.on(|e| Msg::PickSource(value(&e)))) }
-                <button type="button" data-look="icon" aria-label="Swap languages" {title}
+                { select(say(Text::TranslateFrom), &self.source, from, store.on(|e| Msg::PickSource(value(&e)))) }
+                <button type="button" data-look="icon" aria-label={say(Text::SwapLanguages)} {title}
                     disabled={!props.can_swap} onclick={store.press(0, |_| Msg::Swap)}>{ "⇄" }</button>
-                { select("Translate into", &self.target, into, store.on(|e| Msg::PickTarget(value(&e)))) }
+                { select(say(Text::TranslateInto), &self.target, into, store.on(|e| Msg::PickTarget(value(&e)))) }
                 if let Some(via) = over {
-                    { paragraph("note", ["By way of ", &via, ", so expect rougher text."].concat()) }
+                    { paragraph("note", fill(Text::ByWayOf, &[&via])) }
                 }
                 if let Some(trouble) = &props.trouble {
-                    { paragraph("note warn", ["The languages can't be shown. ", trouble].concat()) }
+                    { paragraph("note warn", fill(Text::LanguagesTrouble, &[trouble])) }
                 }
             </div>
         }

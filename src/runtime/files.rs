@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use babelwire_client::upload::{self, UploadHandle, UploadState};
+use babelwire_client::upload::{self, UploadError, UploadHandle, UploadState};
 use babelwire_wire::rest::OneTranslation;
 use web_sys::Blob;
 
@@ -10,6 +10,7 @@ use super::Store;
 use super::front::ask;
 use crate::api::{Call, read};
 use crate::store::{Command, Effect, FilesEffect, Key, Msg, Trouble};
+use crate::words::Text;
 
 thread_local! {
     static UPLOADS: RefCell<Vec<(Key, UploadHandle)>> = const { RefCell::new(Vec::new()) };
@@ -73,7 +74,7 @@ fn send_file(store: &Store, key: Key, file: u32, request: upload::Request) {
             },
             UploadState::Failed { error } => Msg::Uploaded {
                 key,
-                result: Err(Trouble::passing("It could not be sent", &error.describe())),
+                result: Err(unsent(&error)),
             },
             _ => return,
         };
@@ -83,6 +84,16 @@ fn send_file(store: &Store, key: Key, file: u32, request: upload::Request) {
         uploads.retain(|(_, upload)| !upload.state().is_final());
         uploads.push((key, handle));
     });
+}
+
+/// Why a file was not sent. What the store says of it is for its operators.
+fn unsent(error: &UploadError) -> Trouble {
+    let advice = match error {
+        UploadError::Network => Text::NotSentNetwork,
+        UploadError::Stalled => Text::NotSentStalled,
+        _ => Text::NotSentRefused,
+    };
+    Trouble::passing(Text::NotSent, advice)
 }
 
 fn forget_upload(key: Key) {

@@ -7,6 +7,7 @@ use super::front::{ask, client, tell};
 use crate::api::{Call, read};
 use crate::source_text::SourceText;
 use crate::store::{Effect, Msg, ReaderEffect, SEGMENTS_PAGE, Trouble};
+use crate::words::Text;
 
 /// Does what is about the reader; gives back what is not.
 pub(super) fn perform(store: &Store, effect: Effect) -> Option<Effect> {
@@ -60,8 +61,8 @@ fn fetch_source(store: &Store, id: String, charset: String) {
                     Ok(())
                 }
                 None => Err(Trouble::passing(
-                    "This browser can't read its encoding",
-                    "The translation is not affected.",
+                    Text::SourceUnreadable,
+                    Text::SourceUnreadableAdvice,
                 )),
             },
             Err(trouble) => Err(trouble),

@@ -24,12 +24,13 @@ use std::rc::Rc;
 use babelwire_wire::rest::{CreateTranslation, Created, Languages, Listing, Segments, Upload};
 use babelwire_wire::{Inbound, ObjectEvent, Translation};
 
+pub use crate::words::Trouble;
 pub use document::{Cell, Document, Load};
 pub use files::{Files, FilesEffect, FilesMsg};
 pub use kept::{Kept, KeptEffect, KeptMsg};
 pub use reader::{Reader, ReaderEffect, ReaderMsg};
 pub use reduce::{reduce, reduce_front};
-pub use row::{Key, Picked, Row, Stage, Trouble};
+pub use row::{Key, Picked, Row, Stage};
 
 /// How many files are sent at the same time. A browser opens six connections to one origin; REST
 /// and whatever else the person does keep the other half.

@@ -4,33 +4,10 @@ use std::rc::Rc;
 
 use babelwire_wire::{Status, Translation};
 
+use crate::words::Trouble;
+
 /// Tells the rows of this page apart, whether the backend has heard of them or not.
 pub type Key = u32;
-
-/// Something that went wrong, in words for the person at the page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// What went wrong, in a few words.
-    pub title: String,
-    /// What it means and what to do about it.
-    pub detail: String,
-    /// Whether asking again for the same thing is pointless: the backend understood and refused.
-    pub refused: bool,
-    /// Whether what it was about is not there (any more).
-    pub gone: bool,
-}
-
-impl Trouble {
-    /// Trouble that may pass: the network, a busy backend.
-    pub fn passing(title: &str, detail: &str) -> Self {
-        Self {
-            title: title.to_owned(),
-            detail: detail.to_owned(),
-            refused: false,
-            gone: false,
-        }
-    }
-}
 
 /// A file that somebody chose on this page.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub use language::{Intl, Language, is_english, say, speak, tag};
 pub use quantity::{decimal, duration, number, size, size_of};
 pub use states::{link, progress, state};
 pub use texts::Text;
-pub use trouble::{failure, sentence};
+pub use trouble::{Trouble, failure, sentence};
 
 /// A text with its blanks filled in: `{0}` with the first part, and so on.
 pub fn fill(text: Text, parts: &[&str]) -> String {
@@ -87,18 +87,4 @@ pub fn beginning(text: &str, bytes: usize) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or(text)
-}
-
-/// What is said wherever the demonstration's text may be taken for a translation.
-pub const DEMONSTRATION: &str = "Demo text, not a translation: no translation engine is installed \
-                                 (pseudo translator).";
-
-/// As [`number`].
-pub fn count(count: u64) -> String {
-    number(count)
-}
-
-/// `1,960 paragraphs`.
-pub fn paragraphs(count: u64) -> String {
-    plural(Text::Paragraphs, count)
 }

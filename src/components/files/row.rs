@@ -10,7 +10,7 @@ use super::super::parts::{named_button, paragraph};
 use crate::intl::language_name;
 use crate::runtime::Store;
 use crate::store::{Command, Key, Msg, Row, Stage};
-use crate::words;
+use crate::words::{self, Text, fill, say};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct Props {
@@ -49,14 +49,14 @@ impl Component for FileRow {
 
 fn view(props: &Props) -> Html {
     let row = &*props.row.0;
-    let button = |show: bool, verb: &'static str, look: &'static str, make: fn(Key) -> Msg| {
+    let button = |show: bool, verb: Text, of: Text, look: &'static str, make: fn(Key) -> Msg| {
         show.then(|| {
-            let name = Some(label(verb, &row.name));
-            named_button(look, verb, name, row.busy, &props.store, row.key, make)
+            let name = Some(fill(of, &[&row.name]));
+            named_button(look, say(verb), name, row.busy, &props.store, row.key, make)
         })
     };
     let progress = words::progress(row).map(|known| {
-        let label = label("Progress of", &row.name);
+        let label = fill(Text::ProgressOf, &[&row.name]);
         match known {
             Some((value, max)) => html! {
                 <progress key="known" aria-label={label} value={value.to_string()} max={max.to_string()} />
@@ -68,7 +68,7 @@ fn view(props: &Props) -> Html {
         let href = row.id().and_then(|id| props.store.result_url(id));
         html! {
             <a class="button" {href} download="" role="button" onkeydown={Callback::from(|event| press(&event))}
-                aria-label={label("Download", &row.name)}>{ "Download" }</a>
+                aria-label={fill(Text::DownloadFile, &[&row.name])}>{ say(Text::Download) }</a>
         }
     });
     let tone = match (&row.stage, row.status()) {
@@ -82,15 +82,15 @@ fn view(props: &Props) -> Html {
             { paragraph("file-facts", facts(row)) }
             { paragraph("file-state", words::state(row)) }
             if props.demonstration && row.can_open() {
-                { paragraph("note warn", "Demo text, not a translation") }
+                { paragraph("note warn", say(Text::DemonstrationBrief)) }
             }
             { for progress }
             <div class="actions">
-                { for button(row.can_open(), "Open", "", Msg::Open) }
+                { for button(row.can_open(), Text::Open, Text::OpenFile, "", Msg::Open) }
                 { for download }
-                { for button(row.can_retry(), "Retry", "", |key| Msg::Command(key, Command::Retry)) }
-                { for button(row.can_cancel(), "Cancel", "quiet", |key| Msg::Command(key, Command::Cancel)) }
-                { for button(true, "Delete", "quiet", |key| Msg::Command(key, Command::Delete)) }
+                { for button(row.can_retry(), Text::Retry, Text::RetryFile, "", |key| Msg::Command(key, Command::Retry)) }
+                { for button(row.can_cancel(), Text::Cancel, Text::CancelFile, "quiet", |key| Msg::Command(key, Command::Cancel)) }
+                { for button(true, Text::Delete, Text::DeleteFile, "quiet", |key| Msg::Command(key, Command::Delete)) }
             </div>
         </li>
     }
@@ -102,7 +102,7 @@ fn facts(row: &Row) -> String {
         return size;
     }
     let (source, target) = (language_name(&row.source), language_name(&row.target));
-    [&source, " to ", &target, ", ", &size].concat()
+    fill(Text::FileFacts, &[&source, &target, &size])
 }
 
 /// The space bar presses a button, and this link is one.
@@ -111,8 +111,4 @@ fn press(event: &KeyboardEvent) {
         event.prevent_default();
         event.target_unchecked_into::<HtmlElement>().click();
     }
-}
-
-fn label(verb: &str, name: &str) -> String {
-    [verb, " ", name].concat()
 }

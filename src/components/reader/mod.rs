@@ -10,7 +10,7 @@ use super::files::RowRef;
 use super::parts::{button, paragraph};
 use crate::runtime::Store;
 use crate::store::{Document, Key, Load, Msg, Row, State, View};
-use crate::words;
+use crate::words::{self, Text, fill, plural, say};
 
 /// How many rows more are shown each time.
 const STEP: usize = 120;
@@ -149,9 +149,9 @@ impl Component for Reader {
         };
         html! {
             <section class="reader" aria-labelledby="reader-region">
-                <span id="reader-region" hidden=true>{ "Reader" }</span>
+                <span id="reader-region" hidden=true>{ say(Text::Reader) }</span>
                 <header>
-                    { button("quiet back", "Close", store, |_| Msg::CloseReader) }
+                    { button("quiet back", say(Text::Close), store, |_| Msg::CloseReader) }
                     <div class="title">
                         <h2 ref={self.heading.clone()} tabindex="-1"><bdi>{ row.name.clone() }</bdi></h2>
                         { paragraph("file-state", words::state(row)) }
@@ -159,17 +159,17 @@ impl Component for Reader {
                     { views(store, props.view) }
                 </header>
                 if props.demonstration {
-                    { paragraph("banner warn", words::DEMONSTRATION) }
+                    { paragraph("banner warn", say(Text::Demonstration)) }
                 }
                 if let Load::Failed(why) = &document.source {
-                    { paragraph("banner warn", ["The source text can't be shown. ", why].concat()) }
+                    { paragraph("banner warn", fill(Text::SourceTrouble, &[why])) }
                 }
                 <div ref={self.text.clone()} class="text" data-view={view} tabindex="0" role="group"
-                    aria-label="Text" {onscroll}>
+                    aria-label={say(Text::ReaderText)} {onscroll}>
                     { for pairs }
                     if document.len() > rows {
                         <button type="button" data-look="quiet more"
-                            onclick={ctx.link().callback(|_: MouseEvent| ShowMore)}>{ "Show more" }</button>
+                            onclick={ctx.link().callback(|_: MouseEvent| ShowMore)}>{ say(Text::ShowMore) }</button>
                     } else if let Some(words) = to_come {
                         { paragraph("note to-come", words) }
                     }
@@ -211,38 +211,33 @@ impl Reader {
 fn to_come(document: &Document, row: &Row) -> Option<AttrValue> {
     let missing = document.total.saturating_sub(document.have());
     if row.can_download() {
-        (missing > 0).then(|| "Loading…".into())
+        (missing > 0).then(|| say(Text::LoadingText).into())
     } else if !row.is_under_way() {
         None
     } else if document.is_empty() {
-        Some("The text appears here as it is translated.".into())
+        Some(say(Text::TextToCome).into())
     } else if missing > 0 {
-        let more = words::paragraphs(missing);
-        Some(
-            ["The next ", &more, " appear here as they are translated."]
-                .concat()
-                .into(),
-        )
+        Some(plural(Text::MoreToCome, missing).into())
     } else {
         None
     }
 }
 
 fn views(store: &Store, chosen: View) -> Html {
-    let radio = |name: &'static str, view: View, make: fn(Key) -> Msg| {
+    let radio = |name: Text, view: View, make: fn(Key) -> Msg| {
         let onchange = store.on(move |_: Event| make(0));
         html! {
             <label>
                 <input type="radio" name="view" checked={view == chosen} {onchange} />
-                <span>{ name }</span>
+                <span>{ say(name) }</span>
             </label>
         }
     };
     html! {
-        <div class="views" role="radiogroup" aria-label="View">
-            { radio("Both", View::Both, |_| Msg::View(View::Both)) }
-            { radio("Translation", View::Translation, |_| Msg::View(View::Translation)) }
-            { radio("Source", View::Source, |_| Msg::View(View::Source)) }
+        <div class="views" role="radiogroup" aria-label={say(Text::View)}>
+            { radio(Text::Both, View::Both, |_| Msg::View(View::Both)) }
+            { radio(Text::Translation, View::Translation, |_| Msg::View(View::Translation)) }
+            { radio(Text::Source, View::Source, |_| Msg::View(View::Source)) }
         </div>
     }
 }

@@ -9,7 +9,7 @@ use super::super::{
     Command, Effect, FilesMsg, Key, Link, PARALLEL_UPLOADS, Picked, Row, Stage, Trouble,
 };
 use super::Step;
-use crate::words;
+use crate::words::{self, Text};
 
 impl Step<'_> {
     pub(super) fn files(&mut self, msg: FilesMsg) {
@@ -31,10 +31,7 @@ impl Step<'_> {
 
     pub(super) fn chosen(&mut self, picked: Vec<Picked>) {
         if self.state.languages.is_some() && self.state.target.is_empty() {
-            self.state.notice = Some(
-                "Choose the languages to translate from and into first, then the files again."
-                    .into(),
-            );
+            self.state.notice = Some(words::say(Text::ChooseLanguagesFirst).into());
             self.effects.extend(
                 picked
                     .into_iter()
@@ -225,22 +222,12 @@ impl Step<'_> {
             }
             (command, Err(trouble)) => {
                 let what = match command {
-                    Command::Cancel => "cancelled",
-                    Command::Retry => "tried again",
-                    Command::Delete => "deleted",
+                    Command::Cancel => Text::NotCancelled,
+                    Command::Retry => Text::NotRetried,
+                    Command::Delete => Text::NotDeleted,
                 };
-                self.state.notice = Some(
-                    [
-                        "“",
-                        &name,
-                        "” could not be ",
-                        what,
-                        ". ",
-                        &words::sentence(&trouble),
-                    ]
-                    .concat()
-                    .into(),
-                );
+                let why = words::sentence(&trouble);
+                self.state.notice = Some(words::fill(what, &[&name, &why]).into());
             }
         }
     }

@@ -4,7 +4,7 @@ use babelwire_wire::rest::{Created, Languages, Listing, Pair, Segments, Upload};
 use babelwire_wire::{Failure, Inbound, Segment, Status, Translation};
 
 use super::*;
-use crate::words;
+use crate::words::{self, Text};
 
 /// A page with what it asked for so far.
 struct Page {
@@ -219,7 +219,7 @@ fn pushed(id: &str, segments: Vec<Segment>) -> Msg {
 }
 
 fn passing() -> Trouble {
-    Trouble::passing("The server can't be reached", "Try again.")
+    Trouble::passing(Text::ServerOutOfReach, Text::TryAgain)
 }
 
 fn changes(since: Option<&str>, after: Option<&str>) -> Effect {
@@ -461,14 +461,11 @@ fn an_upload_that_failed_is_sent_anew_and_what_was_announced_is_given_up() {
     let (mut page, key) = Page::uploading();
     page.tell(Msg::Uploaded {
         key,
-        result: Err(Trouble::passing(
-            "It could not be sent",
-            "The store refused.",
-        )),
+        result: Err(Trouble::passing(Text::NotSent, Text::NotSentRefused)),
     });
     assert_eq!(
         page.words("a.txt"),
-        "Failed: It could not be sent. The store refused."
+        "Failed: It could not be sent. The place it is sent to did not take it. Try again."
     );
     assert!(page.row("a.txt").can_retry());
     page.tell(Msg::Command(key, Command::Retry));
@@ -578,12 +575,10 @@ fn a_refused_announcement_says_why_and_makes_room_for_the_next() {
     let key = page.row("a").key;
     page.tell(Msg::Created {
         key,
-        result: Err(Trouble {
-            title: "Too large".to_owned(),
-            detail: "At most 50 MB.".to_owned(),
-            refused: true,
-            gone: false,
-        }),
+        result: Err(crate::api::refusal(
+            413,
+            r#"{"type":"about:blank","title":"Too large","status":413,"detail":"At most 50 MB."}"#,
+        )),
     });
     assert_eq!(page.words("a"), "Failed: Too large. At most 50 MB.");
     assert_eq!(creates(&page.asked()), 1);
@@ -926,12 +921,7 @@ fn a_cursor_that_the_backend_forgot_is_no_dead_end() {
     page.asked.clear();
     page.tell(Msg::Listed {
         since: Some("C1".to_owned()),
-        result: Err(Trouble {
-            title: "Cursor unknown".to_owned(),
-            detail: String::new(),
-            refused: true,
-            gone: true,
-        }),
+        result: Err(crate::api::refusal(410, "")),
     });
     assert_eq!(page.asked(), [changes(None, None)]);
 
