@@ -20,6 +20,8 @@ pub struct Desk {
     pub side: fn(&Store, &State) -> Html,
     /// Beside it: the reader.
     pub work: fn(&Store, &State) -> Html,
+    /// After each batch: tells people who listen what became of their files.
+    pub tell: fn(&State),
     /// At the end of the page: the console, and whatever asks something.
     pub end: fn(&Store, &State) -> Html,
 }
@@ -48,6 +50,7 @@ mod cut {
             perform: runtime::perform,
             side: components::side,
             work: components::work,
+            tell: runtime::look_for_news,
             end: components::end,
         })
     }

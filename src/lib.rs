@@ -2,11 +2,13 @@
 //!
 //! - [`store`]: what the page knows and how that changes; pure.
 //! - [`words`]: what a person reads of it; pure.
+//! - [`announcer`]: what a person hears of it; pure.
 //! - [`components`]: how it looks; knows the store's types, never JSON.
 //! - [`runtime`]: does what the store asks for, in the browser.
 //! - [`desk`]: what is fetched only when it is needed.
 //! - [`api`], [`config`], [`source_text`], [`intl`]: the parts of the browser that it needs.
 
+pub mod announcer;
 pub mod api;
 pub mod components;
 pub mod config;

@@ -34,6 +34,7 @@ impl Component for App {
         let store = &ctx.props().store;
         let state = store.state();
         let full = matches!(state.mode, Mode::Full | Mode::Starting);
+        let broken_down = matches!(state.mode, Mode::Broken(_));
         html! {
             <>
                 <header class="top">
@@ -41,7 +42,9 @@ impl Component for App {
                     if full {
                         <LanguageBar ..LanguageBarProps::new(store, &state) />
                     }
-                    { header_end(store, &state) }
+                    if !broken_down {
+                        { connection_chip(store, state.link) }
+                    }
                 </header>
                 { match &state.mode {
                     Mode::Broken(trouble) => broken(trouble),
@@ -50,23 +53,23 @@ impl Component for App {
                     },
                     Mode::Starting | Mode::Full => work(store, &state),
                 } }
+                if !broken_down {
+                    { footer(store, &state) }
+                }
                 { for store.desk().map(|desk| (desk.end)(store, &state)) }
             </>
         }
     }
 }
 
-fn header_end(store: &Store, state: &State) -> Html {
-    if matches!(state.mode, Mode::Broken(_)) {
-        return Html::default();
-    }
+/// What few people need, out of the way.
+fn footer(store: &Store, state: &State) -> Html {
     let toggle = store.press(0, |_| Msg::ToggleConsole);
     html! {
-        <div class="top-end">
-            { connection_chip(store, state.link) }
+        <footer class="foot">
             <button type="button" data-look="quiet" aria-expanded={state.console_open.to_string()}
                 aria-controls="console" onclick={toggle}>{ say(Text::Console) }</button>
-        </div>
+        </footer>
     }
 }
 

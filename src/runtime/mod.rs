@@ -1,5 +1,6 @@
 //! The page at work: the store in the browser, and what it asks for done.
 
+mod announce;
 mod drop;
 mod files;
 mod front;
@@ -7,6 +8,8 @@ mod kept;
 mod reader;
 mod store;
 
+pub use announce::announce;
+pub(crate) use announce::look as look_for_news;
 pub use store::Store;
 
 use crate::components::{App, AppProps};

@@ -148,6 +148,9 @@ impl Store {
                 (self.0.perform)(self, effect);
             }
         }
+        if let Some(desk) = self.desk() {
+            (desk.tell)(&self.state());
+        }
         let link = self.state().link;
         if self.0.shown.replace(Some(link)) != Some(link) {
             show_link(link);

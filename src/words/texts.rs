@@ -94,6 +94,14 @@ texts! {
     Disconnected = "Disconnected",
     TryNow = "Try now",
 
+    // What is told to people who listen.
+    SaidOfFile = "{0}: {1}",
+    SaidStarted = "started",
+    SaidManyStarted = "{0} file started.|{0} files started.",
+    SaidManyDone = "{0} file done.|{0} files done.",
+    SaidManyFailed = "{0} file could not be translated.|{0} files could not be translated.",
+    SaidManyCancelled = "{0} file cancelled.|{0} files cancelled.",
+
     // Sizes, numbers and times.
     Bytes = "{0} byte|{0} bytes",
     Kilobytes = "{0} KB",

@@ -6,6 +6,8 @@ use babelwire_wire::{Failure, Inbound, Segment, Status, Translation};
 use super::*;
 use crate::words::{self, Text};
 
+mod said;
+
 /// A page with what it asked for so far.
 struct Page {
     state: State,
