@@ -1,16 +1,19 @@
-// Makes a release build smaller where no tool does: some 6 KB of a first visit. Run by Trunk after
-// each build; needs Node.js, and wasm-opt for the second part.
+// Makes a release build smaller where no tool does. Run by Trunk after each build; needs Node.js,
+// and wasm-opt for all but the first part.
 //
+// - Where the page was cut in two (BABELWIRE_PARTS), the parts get names of their content, and the
+//   script that loads them becomes part of the one that every visit has.
 // - wasm-bindgen names each function that the wasm imports, and those that call its closures, after
 //   Rust paths and hashes, in the wasm and in the JavaScript beside it. Here all get short names.
 // - Brotli refers to what it has seen in fewer bits the nearer that is. Here each function is put
 //   before the one that is most like it.
 
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const { TRUNK_PROFILE, TRUNK_STAGING_DIR } = process.env;
+const { TRUNK_PROFILE, TRUNK_STAGING_DIR, BABELWIRE_PARTS } = process.env;
 const CUSTOM = 0;
 const IMPORTS = 2;
 const EXPORTS = 7;
@@ -174,17 +177,51 @@ function sort(file) {
   const section = Buffer.concat([toBlock("name"), toSection(1, named)]);
   writeFileSync(file, Buffer.concat([wasm, toSection(CUSTOM, section)]));
   const options = ["--reorder-functions-by-name", "--strip-producers", "--strip-target-features"];
-  const shell = process.platform === "win32";
-  const { status } = spawnSync("wasm-opt", [file, ...options, "-o", file], { shell });
   // Without wasm-opt, or with one of an unknown make, it stays as it was.
-  if (status !== 0) writeFileSync(file, wasm);
+  if (!optimize(file, options)) writeFileSync(file, wasm);
+}
+
+function optimize(file, options) {
+  const shell = process.platform === "win32";
+  return spawnSync("wasm-opt", [file, ...options, "-o", file], { shell }).status === 0;
+}
+
+/** What Trunk gives wasm-opt for the page itself. */
+function optimizations() {
+  const html = readFileSync("index.html", "utf8");
+  return /data-wasm-opt-params="([^"]*)"/.exec(html)[1].split(/\s+/);
+}
+
+/**
+ * Puts the parts beside the page, and what loads them into its script. The tool's own script would
+ * be one more request, and would have to know the page's by its name.
+ */
+function join_parts(javascript) {
+  const parts = readdirSync(BABELWIRE_PARTS).filter((name) => name.endsWith(".wasm") && name !== "main.wasm");
+  let loader = readFileSync(join(BABELWIRE_PARTS, "__wasm_split.js"), "utf8");
+  for (const name of parts) {
+    const file = join(BABELWIRE_PARTS, name);
+    optimize(file, [...optimizations(), "--strip-debug", "--strip-producers", "--strip-target-features"]);
+    const wasm = readFileSync(file);
+    const hash = createHash("sha256").update(wasm).digest("hex").slice(0, 16);
+    const hashed = `${name.replace(/^split_|\.wasm$/g, "")}-${hash}.wasm`;
+    writeFileSync(join(TRUNK_STAGING_DIR, hashed), wasm);
+    loader = loader.replaceAll(`"./${name}"`, `"./${hashed}"`);
+  }
+  const exported = [...loader.matchAll(/^export const (\w+)/gm)].map(([, name]) => name);
+  // `initSync` is the page's own; here it only gives what is there already.
+  loader = loader.replace(/^import .*$/gm, "").replaceAll("export const", "const");
+  const own = /^import \* as (\w+) from ["']\.\/__wasm_split\.js["'];?$/m;
+  if (!own.test(javascript)) throw new Error("the page's script does not load its parts");
+  return javascript.replace(own, (_, name) => `const ${name} = (() => {${loader}return {${exported}};})();`);
 }
 
 if (TRUNK_PROFILE === "release") {
   const files = readdirSync(TRUNK_STAGING_DIR).map((name) => join(TRUNK_STAGING_DIR, name));
   for (const file of files.filter((file) => file.endsWith("_bg.wasm"))) {
     const glue = file.replace("_bg.wasm", ".js");
-    const javascript = readFileSync(glue, "utf8");
+    let javascript = readFileSync(glue, "utf8");
+    if (BABELWIRE_PARTS) javascript = join_parts(javascript);
     const named = /^\s+(__wb\w+): function|\bwasm\.(wasm_bindgen_\w+)\(/gm;
     const keys = new Set([...javascript.matchAll(named)].map(([, first, second]) => first ?? second));
     const [wasm, short] = shorten(readFileSync(file), keys);

@@ -13,7 +13,8 @@ mod tally;
 mod test;
 mod tools;
 
-use std::path::PathBuf;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -111,6 +112,12 @@ fn wait_if_stopping() {
 
 fn run() -> Result<u8> {
     process::handle_signals()?;
+    if env::args_os()
+        .next()
+        .is_some_and(|name| Path::new(&name).file_stem() == Some("wasm-bindgen".as_ref()))
+    {
+        return page::cut();
+    }
     let mut arguments = lexopt::Parser::from_env();
     let command = match arguments.next()? {
         Some(Value(name)) => name.string()?,

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::process::{on_path, output_of, run_quietly};
 use crate::{paths, tools};
@@ -35,21 +35,38 @@ const RUSTFLAGS: [&str; 10] = [
     "-Cllvm-args=-inline-threshold=10",
 ];
 
+/// What the linker is told so that the page can be cut in two: where each function is referred to,
+/// and the table that the parts call each other by.
+const SPLIT_FLAGS: [&str; 2] = ["-Clink-arg=--emit-relocs", "-Clink-arg=--export-table"];
+
+/// Whether the parts that a first visit does without become files of their own. Without the tool,
+/// or without Node.js for finish.mjs, the page is in one piece, and larger.
+fn splits(optimize: Optimize) -> bool {
+    optimize == Optimize::Size && tools::has_wasm_split()
+}
+
 /// Has Cargo compile the standard library with the page, for size, with [`RUSTFLAGS`]: some 14 KB
 /// less for each first visit. A panic ends the page either way, and boot.js says so.
 ///
 /// `build-std`, `panic=immediate-abort` and some of the flags are unstable, hence
 /// `RUSTC_BOOTSTRAP`. They are used for the page alone, and only change its size: without the
 /// library's source the page is built all the same.
-fn shrink(command: &mut Command) {
-    if !tools::has_rust_source() {
-        return;
+fn shrink(command: &mut Command, optimize: Optimize) {
+    let mut flags = Vec::new();
+    if tools::has_rust_source() {
+        command
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+            .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size");
+        flags.extend(RUSTFLAGS);
     }
-    command
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
-        .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size")
-        .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\u{1f}"));
+    if splits(optimize) {
+        flags.extend(SPLIT_FLAGS);
+        command.args(["--features", "split"]);
+    }
+    if !flags.is_empty() {
+        command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    }
 }
 
 /// What is in the clone and never part of the page. Everything else counts as an input, so that
@@ -117,7 +134,7 @@ pub(crate) fn is_fresh(optimize: Optimize) -> bool {
 }
 
 /// Compiles the page's code, so that [`build`] finds it compiled.
-pub(crate) fn compile() -> Result<()> {
+pub(crate) fn compile(optimize: Optimize) -> Result<()> {
     let mut command = tools::cargo_wasm();
     command.args([
         "build",
@@ -128,7 +145,7 @@ pub(crate) fn compile() -> Result<()> {
         "--profile",
         PROFILE,
     ]);
-    shrink(&mut command);
+    shrink(&mut command, optimize);
     run_quietly("page-compile", &mut command)
 }
 
@@ -161,7 +178,10 @@ pub(crate) fn build(optimize: Optimize) -> Result<()> {
         // Trunk reads it as its own option, and only knows `true` and `false`.
         .env_remove("NO_COLOR")
         .current_dir(paths::root());
-    shrink(&mut command);
+    shrink(&mut command, optimize);
+    if splits(optimize) {
+        stand_in(&mut command)?;
+    }
     run_quietly("page-trunk", &mut command)?;
     if optimize == Optimize::Size {
         minify()?;
@@ -170,6 +190,62 @@ pub(crate) fn build(optimize: Optimize) -> Result<()> {
         compress()?;
     }
     fs::write(stamp(), fingerprint).context("cannot note what the page was made of")
+}
+
+/// The environment variables by which [`cut`] knows the tool that it stands in for, and where the
+/// parts go.
+const WASM_BINDGEN: &str = "BABELWIRE_WASM_BINDGEN";
+const PARTS: &str = "BABELWIRE_PARTS";
+
+/// Trunk has no hook between the compiler and wasm-bindgen, where the page has to be cut. It takes
+/// the first `wasm-bindgen` on its path, so this program goes there under that name.
+fn stand_in(command: &mut Command) -> Result<()> {
+    let dir = paths::work().join("stand-in");
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let name = format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX);
+    let own = std::env::current_exe().context("cannot find this program")?;
+    let copy = dir.join(&name);
+    // In place of the old one, not into it: that may be running.
+    let _ = fs::remove_file(&copy);
+    fs::copy(own, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
+    let parts = paths::work().join("parts");
+    if parts.exists() {
+        fs::remove_dir_all(&parts).with_context(|| format!("cannot empty {}", parts.display()))?;
+    }
+    let mut path = vec![dir];
+    path.extend(std::env::split_paths(&tools::path()));
+    command
+        .env("PATH", std::env::join_paths(path)?)
+        .env(WASM_BINDGEN, paths::tools().join("bin").join(name))
+        .env(PARTS, parts);
+    Ok(())
+}
+
+/// What this program does under the name of `wasm-bindgen`: cuts the wasm file that is among the
+/// arguments, and has the real tool at what is left of it. Gives the exit code.
+pub(crate) fn cut() -> Result<u8> {
+    let named = |name| std::env::var_os(name).with_context(|| format!("{name} is not set"));
+    let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let wasm = arguments
+        .iter_mut()
+        .find(|argument| Path::new(argument).extension().is_some_and(|e| e == "wasm"));
+    if let Some(wasm) = wasm {
+        let parts = PathBuf::from(named(PARTS)?);
+        let status = Command::new("wasm-split-cli")
+            .arg(&wasm)
+            .arg(&parts)
+            .status()
+            .context("cannot run wasm-split-cli")?;
+        ensure!(status.success(), "wasm-split-cli failed");
+        *wasm = parts.join("main.wasm").into();
+        // The linker's table, which the parts call each other by.
+        arguments.push("--keep-lld-exports".into());
+    }
+    let status = Command::new(named(WASM_BINDGEN)?)
+        .args(arguments)
+        .status()
+        .context("cannot run wasm-bindgen")?;
+    Ok(if status.success() { 0 } else { 1 })
 }
 
 /// Makes scripts and styles smaller, each file in its place. Trunk's own `minify` understands
@@ -246,6 +322,7 @@ fn fingerprint(optimize: Optimize) -> Result<String> {
     // How it is built counts as well.
     include_str!("page.rs").hash(&mut hasher);
     tools::has_rust_source().hash(&mut hasher);
+    splits(optimize).hash(&mut hasher);
     output_of(Command::new("rustc").arg("-V").current_dir(&root)).hash(&mut hasher);
     for (name, path) in files {
         name.hash(&mut hasher);

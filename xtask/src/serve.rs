@@ -105,7 +105,9 @@ fn prepare(needs: &[Need], steps: &Steps) -> Result<PathBuf> {
             });
             let server = steps.step("Building the server", || server::build(Profile::Dev))?;
             if needed(Need::Page) {
-                steps.step("Compiling the page", page::compile)?;
+                steps.step("Compiling the page", || {
+                    page::compile(Optimize::as_possible())
+                })?;
             }
             join(bundler)??;
             join(wasm_opt)?;

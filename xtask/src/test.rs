@@ -452,6 +452,12 @@ pub(crate) fn prepare_page() -> Result<()> {
             tools::install_wasm_opt,
         ));
     }
+    if !tools::has_wasm_split() {
+        work.push((
+            "Installing wasm-split-cli, which cuts the page in two",
+            tools::install_wasm_split,
+        ));
+    }
     if !page::is_fresh(Optimize::Size) {
         if !tools::has_wasm_target() {
             work.push((

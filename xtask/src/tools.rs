@@ -21,6 +21,9 @@ const BINARYEN: &str = "132.0.0";
 /// The version of esbuild, which makes the page's JavaScript smaller.
 const ESBUILD: &str = "0.28.2";
 
+/// The version of the tool that cuts the page in two, made for the `wasm_split_helpers` in Cargo.toml.
+const WASM_SPLIT: &str = "0.2.4";
+
 /// The version of geckodriver that is installed where there is none.
 const GECKODRIVER: &str = "0.37.1";
 
@@ -157,6 +160,27 @@ pub(crate) fn install_wasm_bindgen() -> Result<()> {
         "wasm-bindgen-cli",
         &wasm_bindgen_version()?,
         &["--no-default-features"],
+    )
+}
+
+/// Whether the tool is there that cuts the page in two.
+pub(crate) fn has_wasm_split() -> bool {
+    // It does not tell its version; Cargo notes what it installed.
+    let installed = fs::read_to_string(paths::tools().join(".crates.toml"));
+    installed.is_ok_and(|text| text.contains(&format!("\"wasm_split_cli_support {WASM_SPLIT} ")))
+        && paths::tools()
+            .join("bin")
+            .join(format!("wasm-split-cli{}", env::consts::EXE_SUFFIX))
+            .is_file()
+        && on_path("node").is_some()
+}
+
+/// Installs it.
+pub(crate) fn install_wasm_split() -> Result<()> {
+    install_tool(
+        "wasm_split_cli_support",
+        WASM_SPLIT,
+        &["--locked", "--features", "build-binary"],
     )
 }
 
