@@ -37,8 +37,6 @@ impl From<wasm_split_helpers::SplitLoaderError> for Missing {
     }
 }
 
-/// The macro declares what the cut turns into imports and exports, which takes `unsafe`.
-#[cfg_attr(feature = "split", expect(unsafe_code))]
 mod cut {
     use super::{Desk, Missing, components, runtime, store};
 

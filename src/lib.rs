@@ -13,6 +13,7 @@ pub mod api;
 pub mod components;
 pub mod config;
 pub mod desk;
+pub mod extras;
 pub mod intl;
 pub mod runtime;
 pub mod source_text;

@@ -1,0 +1,40 @@
+//! What few visits need, fetched at the first use: see [`crate::desk`] for how.
+
+use std::cell::Cell;
+
+use crate::desk::Missing;
+
+/// The ways in.
+#[derive(Debug, Clone, Copy)]
+pub struct Extras {}
+
+thread_local! {
+    static HERE: Cell<Option<Extras>> = const { Cell::new(None) };
+}
+
+mod cut {
+    use super::{Extras, Missing};
+
+    #[cfg_attr(feature = "split", wasm_split_helpers::wasm_split(extras, fallible))]
+    #[cfg_attr(not(feature = "split"), expect(clippy::unnecessary_wraps))]
+    pub(super) fn extras() -> Result<Extras, Missing> {
+        Ok(Extras {})
+    }
+}
+
+/// Hands them over, fetched first where they are not here yet. A failure is not remembered: the
+/// next call tries again.
+pub fn load(then: impl FnOnce(Result<Extras, Missing>) + 'static) {
+    if let Some(extras) = HERE.get() {
+        return then(Ok(extras));
+    }
+    #[cfg(feature = "split")]
+    wasm_bindgen_futures::spawn_local(async move { keep(cut::extras().await, then) });
+    #[cfg(not(feature = "split"))]
+    keep(cut::extras(), then);
+}
+
+fn keep(extras: Result<Extras, Missing>, then: impl FnOnce(Result<Extras, Missing>)) {
+    HERE.set(extras.ok());
+    then(extras);
+}
