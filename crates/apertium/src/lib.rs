@@ -75,7 +75,8 @@ impl Default for Options {
 pub struct Apertium {
     shared: Arc<Shared>,
     catalog: RwLock<Arc<Catalog>>,
-    pools: Mutex<HashMap<Direction, Arc<Pool>>>,
+    /// By direction, and whether they remember what was answered before.
+    pools: Mutex<HashMap<(Direction, bool), Arc<Pool>>>,
     /// The workers; they end with this.
     _tasks: Arc<Mutex<JoinSet<()>>>,
 }
@@ -116,16 +117,17 @@ impl Apertium {
         fresh
     }
 
-    fn pool(&self, catalog: &Catalog, direction: &Direction) -> Option<Arc<Pool>> {
+    fn pool(&self, catalog: &Catalog, direction: &Direction, remembers: bool) -> Option<Arc<Pool>> {
         let stages = catalog.modes.get(direction)?;
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools.get(direction)
+        let key = (direction.clone(), remembers);
+        if let Some(pool) = pools.get(&key)
             && pool.stages.iter().map(|(stage, _)| stage).eq(stages)
         {
             return Some(pool.clone());
         }
-        let pool = Arc::new(Pool::new(stages.clone(), self.shared.clone()));
-        pools.insert(direction.clone(), pool.clone());
+        let pool = Arc::new(Pool::new(stages.clone(), remembers, self.shared.clone()));
+        pools.insert(key, pool.clone());
         Some(pool)
     }
 }
@@ -168,10 +170,7 @@ async fn ask(pool: &Arc<Pool>, text: &str) -> Result<Option<String>, TranslateEr
         return Ok(Some(text.to_owned()));
     }
     let encoded = stream::encode(text);
-    let answer = pool
-        .ask(encoded.stream.clone())
-        .await
-        .map_err(TranslateError::Engine)?;
+    let answer = pool.ask(encoded.stream.clone()).await?;
     Ok(encoded.decode(&answer))
 }
 
@@ -194,6 +193,21 @@ impl Translator for Apertium {
     }
 
     async fn translate(&self, pair: &Pair, text: &str) -> Result<String, TranslateError> {
+        self.translate_by(pair, text, true).await
+    }
+
+    async fn translate_anew(&self, pair: &Pair, text: &str) -> Result<String, TranslateError> {
+        self.translate_by(pair, text, false).await
+    }
+}
+
+impl Apertium {
+    async fn translate_by(
+        &self,
+        pair: &Pair,
+        text: &str,
+        remembers: bool,
+    ) -> Result<String, TranslateError> {
         let catalog = self.catalog();
         let no_such_pair = || TranslateError::NoSuchPair {
             source_language: pair.source.clone(),
@@ -204,7 +218,9 @@ impl Translator for Apertium {
             .ok_or_else(no_such_pair)?;
         let mut translation = text.to_owned();
         for direction in &route {
-            let pool = self.pool(&catalog, direction).ok_or_else(no_such_pair)?;
+            let pool = self
+                .pool(&catalog, direction, remembers)
+                .ok_or_else(no_such_pair)?;
             translation = translate(&pool, &translation).await?;
         }
         Ok(keep_lines(text, translation))

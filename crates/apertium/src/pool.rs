@@ -11,6 +11,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use babelwire_service::translator::TranslateError;
+
 use crate::memo::Memo;
 use crate::mode::Stage;
 use crate::pipeline::{Exit, Pipeline, seal};
@@ -94,7 +96,7 @@ struct State {
 #[derive(Debug)]
 struct Request {
     record: String,
-    reply: oneshot::Sender<Result<String, String>>,
+    reply: oneshot::Sender<Result<String, TranslateError>>,
     /// It was under way when a pipeline ended, so it gets the next one for itself.
     is_suspect: bool,
     kills: u8,
@@ -102,12 +104,12 @@ struct Request {
 }
 
 impl Pool {
-    pub(crate) fn new(stages: Vec<Stage>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(stages: Vec<Stage>, remembers: bool, shared: Arc<Shared>) -> Self {
         let stages = stages
             .into_iter()
             .map(|stage| {
-                let memo = Memo::for_stage(&stage).map(Arc::new);
-                (stage, memo)
+                let memo = remembers.then(|| Memo::for_stage(&stage)).flatten();
+                (stage, memo.map(Arc::new))
             })
             .collect();
         Self {
@@ -118,11 +120,11 @@ impl Pool {
         }
     }
 
-    /// Sends a record through a pipeline. The error says what went wrong, in words.
+    /// Sends a record through a pipeline.
     ///
     /// Dropping the future is safe at any time: a record that has not been sent is not sent any
     /// more; the answer to one that has is read and dropped.
-    pub(crate) async fn ask(self: &Arc<Self>, record: String) -> Result<String, String> {
+    pub(crate) async fn ask(self: &Arc<Self>, record: String) -> Result<String, TranslateError> {
         let (reply, answer) = oneshot::channel();
         {
             let mut state = self.lock();
@@ -136,9 +138,10 @@ impl Pool {
             self.start_worker_if_needed(&mut state);
         }
         self.wake.notify_one();
-        answer
-            .await
-            .unwrap_or_else(|_| Err("the engine was shut down".to_owned()))
+        answer.await.unwrap_or_else(|_| {
+            let reason = "it was shut down".to_owned();
+            Err(TranslateError::Unavailable(reason))
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -445,7 +448,8 @@ impl Worker {
                 request.kills += 1;
             }
             if request.kills >= MAX_KILLS || request.tries >= MAX_TRIES {
-                let _ = request.reply.send(Err(reason.clone()));
+                let error = TranslateError::Engine(reason.clone());
+                let _ = request.reply.send(Err(error));
             } else {
                 state.queue.push_front(request);
             }
@@ -465,7 +469,8 @@ fn fail_all(pool: &Pool, error: &io::Error) {
     tracing::error!(%error, "an Apertium pipeline cannot start");
     let mut state = pool.lock();
     for request in state.queue.drain(..) {
-        let _ = request.reply.send(Err(error.to_string()));
+        let error = TranslateError::Unavailable(error.to_string());
+        let _ = request.reply.send(Err(error));
     }
 }
 

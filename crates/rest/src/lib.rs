@@ -82,6 +82,11 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
             "/translations/{id}/retry",
             post(translations::retry),
         ),
+        (
+            "post",
+            "/translations/{id}/segments/{index}/retry",
+            post(translations::retry_segment),
+        ),
     ]
 }
 

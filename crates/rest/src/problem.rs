@@ -31,7 +31,9 @@ impl From<ServiceError> for Failed {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let status = match &self.0 {
-            ServiceError::NotFound { .. } => StatusCode::NOT_FOUND,
+            ServiceError::NotFound { .. } | ServiceError::NoSuchSegment { .. } => {
+                StatusCode::NOT_FOUND
+            }
             ServiceError::Invalid(_) => StatusCode::BAD_REQUEST,
             ServiceError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             ServiceError::Conflict(_) => StatusCode::CONFLICT,

@@ -209,6 +209,23 @@ pub(crate) async fn retry(
     .into_response())
 }
 
+pub(crate) async fn retry_segment(
+    State(app): State<App>,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Response, Failed> {
+    let (id, index) = match path {
+        Ok(Path((id, index))) => (Ok(Path(id)), index),
+        Err(rejection) => (Err(rejection), String::new()),
+    };
+    let id = self::id(id)?;
+    let Ok(index) = index.parse() else {
+        let detail = format!("“{index}” is no index of a segment: give a number from 0 on.");
+        return Err(ServiceError::Invalid(detail).into());
+    };
+    let translation = app.service.retry_segment(&id, index).await?;
+    Ok((StatusCode::ACCEPTED, Json(OneTranslation { translation })).into_response())
+}
+
 pub(crate) async fn delete(State(app): State<App>, path: Id) -> Result<Response, Failed> {
     app.service.delete(&id(path)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

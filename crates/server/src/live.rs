@@ -10,7 +10,7 @@ use babelwire_gateway::{BuildError, Gateway, GatewayBuilder};
 use babelwire_service::{Service, ServiceError};
 
 /// The route keys of `babelwire_wire::Action`. There is no `$default`.
-const ACTIONS: [&str; 4] = ["echomessage", "ping", "subscribe", "unsubscribe"];
+const ACTIONS: [&str; 5] = ["echomessage", "ping", "subscribe", "look", "unsubscribe"];
 
 /// Gives a gateway the service's routes.
 pub(crate) fn routes(

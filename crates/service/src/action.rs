@@ -1,6 +1,8 @@
 //! What clients ask for over the WebSocket.
 
-use babelwire_wire::{Action, Push};
+use std::ops::Range;
+
+use babelwire_wire::{Action, Push, limits};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,7 +36,7 @@ impl Service {
 
     /// A client went.
     pub async fn disconnected(&self, connection: &str) -> Result<(), ServiceError> {
-        Ok(self.ports.records.disconnect(connection).await?)
+        self.forget_connection(connection).await
     }
 
     /// A client sent a frame with an action. The answer, if there is one, is for the sender
@@ -55,12 +57,24 @@ impl Service {
                 translation_id,
                 from,
             }) => self.subscribe(connection, translation_id, from).await?,
-            Ok(Action::Look { .. }) => Some("Looking is not possible yet.".to_owned()),
-            Ok(Action::Unsubscribe { translation_id, .. }) => {
-                self.ports
-                    .records
-                    .unsubscribe(&translation_id, connection)
-                    .await?;
+            Ok(Action::Look {
+                translation_id,
+                from,
+                to,
+                view,
+            }) => {
+                self.look(connection, translation_id, from..to, &view)
+                    .await?
+            }
+            Ok(Action::Unsubscribe {
+                translation_id,
+                view,
+            }) => {
+                self.looks.end(&translation_id, connection, view.as_deref());
+                if view.is_none() {
+                    let records = &self.ports.records;
+                    records.unsubscribe(&translation_id, connection).await?;
+                }
                 None
             }
             Err(error) => Some(words(&error)),
@@ -80,6 +94,61 @@ impl Service {
         .map(Some)
     }
 
+    /// Forgets a connection with all that it listens to and looks at.
+    pub(crate) async fn forget_connection(&self, connection: &str) -> Result<(), ServiceError> {
+        let forgotten = self.ports.records.disconnect(connection).await;
+        // After the table: a look that begins meanwhile finds the connection gone.
+        self.looks.disconnect(connection);
+        Ok(forgotten?)
+    }
+
+    async fn look(
+        &self,
+        connection: &str,
+        id: String,
+        range: Range<u64>,
+        view: &str,
+    ) -> Result<Option<String>, ServiceError> {
+        if range.is_empty() {
+            return Ok(Some(format!(
+                "Nothing is looked at: `to` ({}) must be above `from` ({}).",
+                range.end, range.start
+            )));
+        }
+        if view.len() > limits::VIEW_BYTES {
+            return Ok(Some(format!(
+                "`view` has {} bytes, and {} is the most: shorten it.",
+                view.len(),
+                limits::VIEW_BYTES
+            )));
+        }
+        if self.ports.records.get(&id).await?.is_none() {
+            return Ok(Some(no_such_translation(&id)));
+        }
+        let end = range.start.saturating_add(limits::LOOK_SEGMENTS);
+        let range = range.start..range.end.min(end);
+        let most = self.limits.subscriptions;
+        if !self.looks.look(&id, connection, view, range.clone(), most) {
+            return Ok(Some(format!(
+                "A connection can look at {most} translations at a time: unsubscribe from one \
+                 first."
+            )));
+        }
+        if !self.ports.records.is_connected(connection).await? {
+            self.looks.disconnect(connection);
+            return Ok(None);
+        }
+        self.ports
+            .queue
+            .push(Work::Show {
+                id,
+                connection: connection.to_owned(),
+                range,
+            })
+            .await?;
+        Ok(None)
+    }
+
     async fn subscribe(
         &self,
         connection: &str,
@@ -87,9 +156,7 @@ impl Service {
         from: u64,
     ) -> Result<Option<String>, ServiceError> {
         if self.ports.records.get(&id).await?.is_none() {
-            return Ok(Some(format!(
-                "There is no translation “{id}”: it may have been deleted."
-            )));
+            return Ok(Some(no_such_translation(&id)));
         }
         let most = self.limits.subscriptions;
         let subscriber = Subscriber {
@@ -112,6 +179,10 @@ impl Service {
             .await?;
         Ok(None)
     }
+}
+
+fn no_such_translation(id: &str) -> String {
+    format!("There is no translation “{id}”: it may have been deleted.")
 }
 
 /// serde's words without the position, which means nothing to who sent one line.

@@ -1,5 +1,7 @@
 //! From one frame to many connections.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use babelwire_wire::{Push, Segment, Translation, limits};
@@ -107,7 +109,7 @@ impl Service {
                 let is_new = connected_at.is_some_and(|connected_at| {
                     self.ports.clock.now().duration_since(connected_at) < HANDSHAKE
                 });
-                if !is_new && let Err(error) = self.ports.records.disconnect(connection).await {
+                if !is_new && let Err(error) = self.forget_connection(connection).await {
                     tracing::warn!(connection, %error, "could not forget a connection");
                 }
             }
@@ -140,65 +142,130 @@ impl Service {
             .await?)
     }
 
-    /// Sends segments that were just kept to whoever listens.
+    /// Sends segments that were just kept to whoever listens or looks at them.
     pub(crate) async fn push_segments(
         &self,
         record: &Record,
         segments: &[Segment],
     ) -> Result<(), ServiceError> {
-        let Some(first) = segments.iter().map(|segment| segment.index).min() else {
+        if segments.is_empty() {
             return Ok(());
-        };
+        }
         let id = record.translation.id.as_str();
         let total = record.translation.total;
-        let frames = segment_frames(id, total, segments)?;
+        let news = News {
+            id,
+            total,
+            segments,
+            frames: &segment_frames(id, total, segments)?,
+        };
+        let looks = Mutex::new(self.looks.by_connection(id));
+        let looks_of = |connection: &str| {
+            let mut looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
+            looks.remove(connection).unwrap_or_default()
+        };
         let subscribers = pages(|after| async move {
             self.ports
                 .records
                 .subscribers(id, after.as_deref(), PAGE)
                 .await
         });
-        let frames = &frames;
         subscribers
             .map_err(ServiceError::from)
-            .try_for_each_concurrent(SIDE_BY_SIDE, |subscriber| async move {
-                let Subscriber { connection, from } = subscriber;
-                let own;
-                let (frames, first) = if from <= first {
-                    (frames, first)
-                } else {
-                    let wanted: Vec<_> = segments
-                        .iter()
-                        .filter(|segment| segment.index >= from)
-                        .cloned()
-                        .collect();
-                    own = segment_frames(id, total, &wanted)?;
-                    (&own, from)
-                };
-                if frames.is_empty() || self.ports.queue.is_catching_up(id, &connection, first) {
-                    return Ok(());
-                }
-                for frame in frames {
-                    match self.post_once(&connection, None, frame.clone()).await {
-                        Ok(true) => {}
-                        Ok(false) => break,
-                        Err(Busy) => {
-                            let id = id.to_owned();
-                            let from = first;
-                            let work = Work::CatchUp {
-                                id,
-                                connection,
-                                from,
-                            };
-                            self.ports.queue.push(work).await?;
-                            break;
-                        }
-                    }
-                }
-                Ok(())
+            .try_for_each_concurrent(SIDE_BY_SIDE, |Subscriber { connection, from }| {
+                let looks = looks_of(&connection);
+                async move { self.push_news(news, &connection, Some(from), &looks).await }
+            })
+            .await?;
+        let only_look = looks.into_inner().unwrap_or_else(PoisonError::into_inner);
+        stream::iter(only_look.into_iter().map(Ok))
+            .try_for_each_concurrent(SIDE_BY_SIDE, |(connection, looks)| async move {
+                self.push_news(news, &connection, None, &looks).await
             })
             .await
     }
+
+    /// Sends a connection what it wants of new segments: those from `from` on and those in `looks`.
+    async fn push_news(
+        &self,
+        news: News<'_>,
+        connection: &str,
+        from: Option<u64>,
+        looks: &[Range<u64>],
+    ) -> Result<(), ServiceError> {
+        let News { id, segments, .. } = news;
+        let queue = &self.ports.queue;
+        let indexes = || segments.iter().map(|segment| segment.index);
+        let followed = from.and_then(|from| indexes().filter(|index| *index >= from).min());
+        let followed = followed.filter(|first| !queue.is_catching_up(id, connection, *first));
+        let is_followed = |index: u64| followed.is_some_and(|first| index >= first);
+        let is_looked_at = |index: u64| looks.iter().any(|look| look.contains(&index));
+        let looked_at =
+            envelope(indexes().filter(|index| is_looked_at(*index) && !is_followed(*index)));
+        let looked_at = looked_at.filter(|range| !queue.is_showing(id, connection, range.clone()));
+        let wanted: Vec<_> = segments
+            .iter()
+            .filter(|segment| {
+                let index = segment.index;
+                is_followed(index) || (looked_at.is_some() && is_looked_at(index))
+            })
+            .cloned()
+            .collect();
+        let own;
+        let frames = if wanted.len() == segments.len() {
+            news.frames
+        } else {
+            own = segment_frames(id, news.total, &wanted)?;
+            &own
+        };
+        for frame in frames {
+            match self.post_once(connection, None, frame.clone()).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Busy) => {
+                    let (id, connection) = (id.to_owned(), connection.to_owned());
+                    if let Some(range) = looked_at {
+                        let (id, connection) = (id.clone(), connection.clone());
+                        let work = Work::Show {
+                            id,
+                            connection,
+                            range,
+                        };
+                        queue.push(work).await?;
+                    }
+                    if let Some(from) = followed {
+                        let work = Work::CatchUp {
+                            id,
+                            connection,
+                            from,
+                        };
+                        queue.push(work).await?;
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Segments that were just kept.
+#[derive(Clone, Copy)]
+struct News<'a> {
+    id: &'a str,
+    total: u64,
+    segments: &'a [Segment],
+    /// All of them, as frames.
+    frames: &'a [Bytes],
+}
+
+/// The smallest range that holds all of these.
+fn envelope(indexes: impl Iterator<Item = u64>) -> Option<Range<u64>> {
+    indexes.fold(None, |range: Option<Range<u64>>, index| {
+        Some(range.map_or(index..index + 1, |range| {
+            range.start.min(index)..range.end.max(index + 1)
+        }))
+    })
 }
 
 /// The client does not read fast enough.

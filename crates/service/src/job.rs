@@ -3,7 +3,7 @@
 //! Nothing here holds a text whole, and everything can be cut short at any await: what is kept in
 //! the stores is enough to go on from.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -14,8 +14,10 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 
-use crate::document::{Checkpoints, Document, Pieces, in_the_result};
+use crate::document::{Checkpoints, Document, Pieces, in_the_result, source_segments};
+use crate::looks::{Sight, intersect};
 use crate::ports::{Bucket, ObjectWriter, ObjectsError, PortError, Record, Written};
+use crate::ranges::Ranges;
 use crate::service::{Service, ServiceError};
 use crate::slots::Slot;
 use crate::text::{Decoder, Detector, Piece, Segmenter, SourceSegment, TextError, keep_lines};
@@ -33,7 +35,15 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(333);
 const READ_AHEAD_BYTES: usize = 128 * 1024;
 /// How many bytes are written to an object at once.
 const WRITE_BYTES: usize = 64 * 1024;
-
+/// How many segments that are looked at are read at once, before it is another view's turn.
+const LOOKED_AT_ONCE: u64 = 32;
+/// How many segments that are looked at wait to be translated. More are read when fewer do.
+const LOOKED_AHEAD: usize = 64;
+/// How many segments the engine may refuse, before it translates the first one, until it counts as
+/// gone: so many do not all happen to be odd.
+const GONE_AT_FIRST: u32 = 20;
+/// How many it may refuse in a row later on: a file may have a long stretch that is no language.
+const GONE_LATER: u32 = 100;
 /// How many checkpoints are kept in one transaction.
 const CHECKPOINTS_AT_ONCE: usize = 1000;
 
@@ -82,7 +92,7 @@ impl From<TranslateError> for Stop {
                 title: "The languages are not installed".to_owned(),
                 detail: format!("There is {error} (any more). Install it, then retry."),
             },
-            TranslateError::Engine(_) => Failure {
+            TranslateError::Engine(_) | TranslateError::Unavailable(_) => Failure {
                 title: "The translation engine failed".to_owned(),
                 detail: format!(
                     "What is translated is kept: retry goes on from there. In its words, {error}."
@@ -118,6 +128,7 @@ impl Service {
                 let translation = &mut record.translation;
                 let goes_on = matches!(translation.status, Status::Queued | Status::Translating);
                 if goes_on {
+                    record.before = None;
                     translation.status = Status::Failed;
                     translation.error = Some(failure.clone());
                 }
@@ -162,12 +173,57 @@ impl Service {
             .await?
             .run()
             .await?;
-        self.assemble(&record).await?;
-        self.advance(&mut record, false, |record| {
-            record.translation.status = Status::Done;
-            record.translation.done = record.translation.total;
-        })
-        .await
+        self.end(record).await
+    }
+
+    /// Ends a translation of which everything that can be is translated.
+    async fn end(&self, mut record: Record) -> Result<(), Stop> {
+        let (id, generation) = (record.translation.id.clone(), record.generation);
+        let failed = self.ports.records.given_up(&id, generation).await?;
+        match record.before.take() {
+            Some(before) if before.status != Status::Done => {
+                let kept = self.ports.records.kept(&id, generation).await?;
+                let done = count(&kept).saturating_sub(failed);
+                self.advance(&mut record, false, |record| {
+                    let translation = &mut record.translation;
+                    translation.status = before.status;
+                    translation.error.clone_from(&before.error);
+                    (translation.done, translation.failed) = (done, failed);
+                    record.before = None;
+                })
+                .await
+            }
+            _ => {
+                self.assemble(&record).await?;
+                self.advance(&mut record, false, |record| {
+                    let translation = &mut record.translation;
+                    translation.status = Status::Done;
+                    translation.done = translation.total.saturating_sub(failed);
+                    translation.failed = failed;
+                    record.before = None;
+                })
+                .await
+            }
+        }
+    }
+
+    /// Notes how many translations are before one that is queued. No news for long: whoever is
+    /// slow to read may miss it.
+    pub(crate) async fn tell_ahead(&self, id: &str, ahead: u64) -> Result<(), ServiceError> {
+        loop {
+            let mut record = match self.record(id).await {
+                Err(ServiceError::NotFound { .. }) => return Ok(()),
+                record => record?,
+            };
+            let translation = &mut record.translation;
+            if translation.status != Status::Queued || translation.ahead == Some(ahead) {
+                return Ok(());
+            }
+            translation.ahead = Some(ahead);
+            if self.write(&mut record, true).await? == Written::Yes {
+                return Ok(());
+            }
+        }
     }
 
     /// Writes a change of a record that this job works on, as long as it is its to work on.
@@ -212,7 +268,7 @@ impl Service {
         let mut total = 0;
         let mut text = BufferedWriter::new(self.ports.objects.put(Bucket::Texts, &key).await?);
         let mut source = self.open_source(&key).await?;
-        let count = |pieces: Vec<Piece>| {
+        let segments_in = |pieces: Vec<Piece>| {
             let segments = pieces
                 .iter()
                 .filter(|piece| matches!(piece, Piece::Segment(_)));
@@ -220,12 +276,12 @@ impl Service {
         };
         while let Some(bytes) = source.next().await {
             let piece = decoder.feed(&bytes?);
-            total += count(segmenter.push(&piece));
+            total += segments_in(segmenter.push(&piece));
             checkpoints.look(&segmenter);
             text.write(&piece).await?;
         }
         let (rest, _replacements) = decoder.finish();
-        total += count(segmenter.push(&rest)) + count(segmenter.finish());
+        total += segments_in(segmenter.push(&rest)) + segments_in(segmenter.finish());
         text.write(&rest).await?;
         text.finish().await?;
         let (id, generation) = (record.translation.id.clone(), record.generation);
@@ -283,6 +339,10 @@ impl Service {
     }
 }
 
+fn count(ranges: &[Range<u64>]) -> u64 {
+    ranges.iter().map(|range| range.end - range.start).sum()
+}
+
 fn missing_text() -> ServiceError {
     ServiceError::Internal("the text is missing".to_owned())
 }
@@ -322,18 +382,35 @@ impl BufferedWriter {
 enum Event {
     /// More of the text was read; `None` is its end.
     Read(Box<Pieces>, Result<Option<Vec<Piece>>, ServiceError>),
-    /// There is a slot for one more segment.
-    Slot(Slot),
-    /// A segment was translated.
-    Translated(Result<Segment, TranslateError>),
+    /// Segments that are looked at, or to be tried again, were read.
+    Fetched(Wish, Result<Vec<SourceSegment>, ServiceError>),
+    /// Something else is looked at.
+    Sighted(Sight),
+    /// There is a slot for one more segment, for one that is in a hurry or for any.
+    Slot(Hurry, Slot),
+    /// A segment came back from the engine.
+    Translated(SourceSegment, Result<String, TranslateError>),
     /// It is time to keep what there is.
     FlushDue,
-    /// A batch of this many was kept and sent.
-    Kept(u64, Result<(), Stop>),
+    /// A batch was kept and sent: so many translations, so many given up.
+    Kept(u64, u64, Result<(), Stop>),
     /// It is time to publish progress.
     ProgressDue,
     /// Progress was published.
     Published(Result<(), Stop>),
+}
+
+/// Why segments are read out of their turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    LookedAt,
+    Again,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hurry {
+    Yes,
+    No,
 }
 
 /// The text that segments are read from.
@@ -343,8 +420,12 @@ enum Text {
     Ended,
 }
 
-/// Translates the segments that are not kept yet. Reading, translating, keeping and publishing go
-/// on side by side, each at most as far ahead as its bound.
+/// Translates the segments that are not kept yet: first those that somebody looks at, then the
+/// others in the order of the text, then those that were given up before. Reading, translating,
+/// keeping and publishing go on side by side, each at most as far ahead as its bound.
+///
+/// A segment that the text was read up to is in one of three places: among those `taken`, which
+/// need nothing more, in `ready` or in `urgent`.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says whether one kind of step is under way"
@@ -355,16 +436,38 @@ struct Translating<'a> {
     pair: Pair,
     steps: FuturesUnordered<BoxFuture<'a, Event>>,
     text: Text,
-    ready: VecDeque<SourceSegment>,
+    /// The index up to which the text was read.
+    read_to: u64,
+    /// What waits to be translated, by index.
+    ready: BTreeMap<u64, SourceSegment>,
     ready_bytes: usize,
-    /// Kept before this job began, ascending.
-    kept: VecDeque<Range<u64>>,
+    /// What waits to be translated before that.
+    urgent: VecDeque<SourceSegment>,
+    /// What is looked at and was not read for that reason yet, a range for each view.
+    looked_at: Vec<Range<u64>>,
+    /// The view whose turn it is.
+    turn: usize,
+    sight: u64,
+    /// Nothing of what is looked at has come back from the engine yet.
+    is_awaited: bool,
+    /// What is to be tried once more after everything else.
+    again: VecDeque<Range<u64>>,
+    /// What is kept, under way in the engine or in a batch, or in `again`.
+    taken: Ranges,
     batch: Vec<Segment>,
     batch_bytes: usize,
     done: u64,
-    published: u64,
+    failed: u64,
+    published: (u64, u64),
+    /// Whether the engine has translated anything for this job.
+    is_proven: bool,
+    refused_in_a_row: u32,
+    refusal: Option<TranslateError>,
     in_flight: usize,
+    fetching: Option<Wish>,
     is_asking: bool,
+    is_asking_urgently: bool,
+    is_watching: bool,
     is_flush_due: bool,
     is_flush_timed: bool,
     is_keeping: bool,
@@ -374,27 +477,48 @@ struct Translating<'a> {
 
 impl<'a> Translating<'a> {
     async fn new(service: &'a Service, record: Record, pair: Pair) -> Result<Self, Stop> {
-        let id = &record.translation.id;
-        let kept = service.ports.records.kept(id, record.generation).await?;
-        let done = kept.iter().map(|range| range.end - range.start).sum();
-        let text = Pieces::open(&service.ports, &record, 0)
-            .await?
-            .ok_or_else(missing_text)?;
+        let records = &service.ports.records;
+        let (id, generation) = (&record.translation.id, record.generation);
+        let kept = records.kept(id, generation).await?;
+        let again = records.again(id, generation).await?;
+        let failed = records.given_up(id, generation).await?;
+        let done = count(&kept).saturating_sub(failed);
+        let text = if record.before.is_some() {
+            // Single segments are repeated, and nothing else is asked for.
+            Text::Ended
+        } else {
+            let pieces = Pieces::open(&service.ports, &record, 0).await?;
+            Text::Waiting(Box::new(pieces.ok_or_else(missing_text)?))
+        };
         Ok(Self {
             service,
             pair,
             steps: FuturesUnordered::new(),
-            text: Text::Waiting(Box::new(text)),
-            ready: VecDeque::new(),
+            text,
+            read_to: 0,
+            ready: BTreeMap::new(),
             ready_bytes: 0,
-            kept: kept.into(),
+            urgent: VecDeque::new(),
+            looked_at: Vec::new(),
+            turn: 0,
+            sight: 0,
+            is_awaited: false,
+            taken: kept.into_iter().chain(again.iter().cloned()).collect(),
+            again: again.into(),
             batch: Vec::new(),
             batch_bytes: 0,
             done,
-            published: record.translation.done,
+            failed,
+            published: (record.translation.done, record.translation.failed),
             record,
+            is_proven: false,
+            refused_in_a_row: 0,
+            refusal: None,
             in_flight: 0,
             is_asking: false,
+            is_asking_urgently: false,
+            fetching: None,
+            is_watching: false,
             // The first segment goes out at once.
             is_flush_due: true,
             is_flush_timed: false,
@@ -419,31 +543,36 @@ impl<'a> Translating<'a> {
                     }
                     None => self.text = Text::Ended,
                 },
-                Event::Slot(slot) => {
-                    self.is_asking = false;
+                Event::Fetched(wish, segments) => {
+                    self.fetching = None;
+                    self.take_fetched(wish, segments?);
+                }
+                Event::Sighted(sight) => {
+                    self.is_watching = false;
+                    self.look(sight);
+                }
+                Event::Slot(hurry, slot) => {
+                    match hurry {
+                        Hurry::Yes => self.is_asking_urgently = false,
+                        Hurry::No => self.is_asking = false,
+                    }
                     self.translate_next(slot);
                 }
-                Event::Translated(segment) => {
+                Event::Translated(source, answer) => {
                     self.in_flight -= 1;
-                    match segment {
-                        Ok(segment) => {
-                            self.batch_bytes += segment.text.len();
-                            self.batch.push(segment);
-                        }
-                        Err(error) => {
-                            self.keep_the_rest().await?;
-                            return Err(error.into());
-                        }
+                    if let Some(error) = self.came_back(&source, answer) {
+                        return self.stop(error).await;
                     }
                 }
                 Event::FlushDue => {
                     self.is_flush_timed = false;
                     self.is_flush_due = true;
                 }
-                Event::Kept(count, kept) => {
+                Event::Kept(done, failed, kept) => {
                     self.is_keeping = false;
                     kept?;
-                    self.done += count;
+                    self.done += done;
+                    self.failed += failed;
                 }
                 Event::ProgressDue => self.is_progress_timed = false,
                 Event::Published(published) => {
@@ -452,29 +581,58 @@ impl<'a> Translating<'a> {
                 }
             }
         }
-        Ok(())
+        match self.refusal.take() {
+            Some(error) if self.done == 0 => self.stop(error).await,
+            _ => Ok(()),
+        }
     }
 
     fn is_over(&self) -> bool {
-        matches!(self.text, Text::Ended)
-            && self.ready.is_empty()
+        self.is_read()
+            && self.again.is_empty()
+            && self.fetching != Some(Wish::Again)
+            && self.urgent.is_empty()
             && self.in_flight == 0
             && self.batch.is_empty()
             && !self.is_keeping
+    }
+
+    /// Whether all of the text is under way, what is looked at or tried again aside.
+    fn is_read(&self) -> bool {
+        matches!(self.text, Text::Ended) && self.ready.is_empty()
     }
 
     fn start_steps(&mut self) {
         if self.ready_bytes < READ_AHEAD_BYTES && matches!(self.text, Text::Waiting(_)) {
             self.start_reading();
         }
+        if !self.is_watching && self.record.before.is_none() {
+            self.is_watching = true;
+            let (looks, sight) = (&self.service.looks, self.sight);
+            let id = self.record.translation.id.clone();
+            self.steps
+                .push(async move { Event::Sighted(looks.change(&id, sight).await) }.boxed());
+        }
+        if self.fetching.is_none() && self.urgent.len() < LOOKED_AHEAD {
+            self.start_fetching();
+        }
         let is_keeping_up = self.batch.len() < 4 * FLUSH_SEGMENTS;
+        let slots = &self.service.slots;
+        if !self.is_asking_urgently && !self.urgent.is_empty() && is_keeping_up {
+            self.is_asking_urgently = true;
+            let slot = slots.acquire_urgently();
+            self.steps
+                .push(slot.map(|slot| Event::Slot(Hurry::Yes, slot)).boxed());
+        }
         if !self.is_asking && !self.ready.is_empty() && is_keeping_up {
             self.is_asking = true;
-            let slots = &self.service.slots;
-            self.steps.push(slots.acquire().map(Event::Slot).boxed());
+            let slot = slots.acquire();
+            self.steps
+                .push(slot.map(|slot| Event::Slot(Hurry::No, slot)).boxed());
         }
         self.start_keeping();
-        if !self.is_publishing && !self.is_progress_timed && self.done != self.published {
+        let has_news = (self.done, self.failed) != self.published;
+        if !self.is_publishing && !self.is_progress_timed && has_news {
             self.start_publishing();
         }
     }
@@ -498,53 +656,196 @@ impl<'a> Translating<'a> {
             let Piece::Segment(segment) = piece else {
                 continue;
             };
-            while self
-                .kept
-                .front()
-                .is_some_and(|range| range.end <= segment.index)
-            {
-                self.kept.pop_front();
+            self.read_to = segment.index + 1;
+            if !self.taken.contains(segment.index) && !self.is_urgent(segment.index) {
+                self.make_ready(segment);
             }
-            let is_kept = self
-                .kept
-                .front()
-                .is_some_and(|range| range.contains(&segment.index));
-            if !is_kept {
-                self.ready_bytes += segment.text.len();
-                self.ready.push_back(segment);
+        }
+    }
+
+    fn make_ready(&mut self, segment: SourceSegment) {
+        self.ready_bytes += segment.text.len();
+        self.ready.insert(segment.index, segment);
+    }
+
+    fn is_urgent(&self, index: u64) -> bool {
+        self.urgent.iter().any(|segment| segment.index == index)
+    }
+
+    /// Something else is looked at: what was is in no hurry any more.
+    fn look(&mut self, sight: Sight) {
+        self.sight = sight.version;
+        self.turn = 0;
+        self.is_awaited = !sight.ranges.is_empty();
+        self.looked_at = sight.ranges;
+        for segment in std::mem::take(&mut self.urgent) {
+            // What lies beyond is read again in its turn.
+            if segment.index < self.read_to {
+                self.make_ready(segment);
+            }
+        }
+    }
+
+    /// The next indexes to be read out of their turn: a few of each view, then what is to be tried
+    /// again, once there is nothing else.
+    fn next_wish(&mut self) -> Option<(Wish, Range<u64>)> {
+        let total = self.record.translation.total;
+        while !self.looked_at.is_empty() {
+            self.turn %= self.looked_at.len();
+            let Some(range) = self.looked_at.get_mut(self.turn) else {
+                break;
+            };
+            range.start = self.taken.next_gap(range.start);
+            range.end = range.end.min(total);
+            if range.is_empty() {
+                self.looked_at.remove(self.turn);
+                continue;
+            }
+            let wish = range.start..range.end.min(range.start + LOOKED_AT_ONCE);
+            range.start = wish.end;
+            self.turn += 1;
+            return Some((Wish::LookedAt, wish));
+        }
+        if !self.is_read() {
+            return None;
+        }
+        let mut range = self.again.pop_front()?;
+        let wish = range.start..range.end.min(range.start + LOOKED_AT_ONCE);
+        range.start = wish.end;
+        if !range.is_empty() {
+            self.again.push_front(range);
+        }
+        Some((Wish::Again, wish))
+    }
+
+    fn start_fetching(&mut self) {
+        while self.urgent.len() < LOOKED_AHEAD {
+            let Some((wish, range)) = self.next_wish() else {
+                return;
+            };
+            if wish == Wish::LookedAt && range.end <= self.read_to {
+                // All of it is at hand.
+                let indexes: Vec<_> = self.ready.range(range).map(|(index, _)| *index).collect();
+                for index in indexes {
+                    self.hurry(index);
+                }
+                continue;
+            }
+            self.fetching = Some(wish);
+            let (service, record) = (self.service, self.record.clone());
+            self.steps.push(
+                async move {
+                    let read = source_segments(&service.ports, &record, range, usize::MAX).await;
+                    Event::Fetched(wish, read)
+                }
+                .boxed(),
+            );
+            return;
+        }
+    }
+
+    fn hurry(&mut self, index: u64) {
+        if let Some(segment) = self.ready.remove(&index) {
+            self.ready_bytes -= segment.text.len();
+            self.urgent.push_back(segment);
+        }
+    }
+
+    fn take_fetched(&mut self, wish: Wish, segments: Vec<SourceSegment>) {
+        for segment in segments {
+            let index = segment.index;
+            if wish == Wish::Again {
+                self.urgent.push_back(segment);
+            } else if index < self.read_to {
+                self.hurry(index);
+            } else if !self.taken.contains(index) && !self.is_urgent(index) {
+                self.urgent.push_back(segment);
             }
         }
     }
 
     fn translate_next(&mut self, slot: Slot) {
-        let Some(segment) = self.ready.pop_front() else {
+        let segment = self.urgent.pop_front().or_else(|| {
+            let (_, segment) = self.ready.pop_first()?;
+            self.ready_bytes -= segment.text.len();
+            Some(segment)
+        });
+        let Some(segment) = segment else {
             return;
         };
-        self.ready_bytes -= segment.text.len();
+        self.taken.insert(segment.index..segment.index + 1);
         self.in_flight += 1;
         let translator = &self.service.ports.translator;
         let pair = self.pair.clone();
+        let is_repeated = self.record.before.is_some();
         self.steps.push(
             async move {
-                let translated = translator.translate(&pair, &segment.text).await;
+                let answer = if is_repeated {
+                    translator.translate_anew(&pair, &segment.text).await
+                } else {
+                    translator.translate(&pair, &segment.text).await
+                };
                 drop(slot);
-                Event::Translated(translated.map(|text| Segment {
-                    index: segment.index,
-                    source: [segment.start, segment.end],
-                    text: keep_lines(&segment.text, text),
-                    failed: false,
-                }))
+                Event::Translated(segment, answer)
             }
             .boxed(),
         );
+    }
+
+    /// What the engine made of a segment goes into the batch. The error is for an engine that is
+    /// gone.
+    fn came_back(
+        &mut self,
+        source: &SourceSegment,
+        answer: Result<String, TranslateError>,
+    ) -> Option<TranslateError> {
+        let (text, failed) = match answer {
+            Ok(text) => {
+                self.is_proven = true;
+                self.refused_in_a_row = 0;
+                (keep_lines(&source.text, text), false)
+            }
+            Err(error @ TranslateError::Engine(_)) => {
+                let (id, index) = (&self.record.translation.id, source.index);
+                tracing::warn!(id, index, %error, "a segment is given up");
+                self.refused_in_a_row += 1;
+                self.refusal = Some(error);
+                (String::new(), true)
+            }
+            Err(error) => return Some(error),
+        };
+        if self.is_awaited {
+            let range = source.index..source.index + 1;
+            let sight = self.service.looks.at(&self.record.translation.id);
+            if !intersect(&range, &sight.ranges).is_empty() {
+                self.is_awaited = false;
+                self.is_flush_due = true;
+            }
+        }
+        self.batch_bytes += text.len();
+        self.batch.push(Segment {
+            index: source.index,
+            source: [source.start, source.end],
+            text,
+            failed,
+        });
+        let most = if self.is_proven {
+            GONE_LATER
+        } else {
+            GONE_AT_FIRST
+        };
+        if self.refused_in_a_row >= most {
+            self.refusal.clone()
+        } else {
+            None
+        }
     }
 
     fn start_keeping(&mut self) {
         if self.is_keeping || self.batch.is_empty() {
             return;
         }
-        let is_last =
-            matches!(self.text, Text::Ended) && self.ready.is_empty() && self.in_flight == 0;
+        let is_last = self.is_read() && self.urgent.is_empty() && self.in_flight == 0;
         let is_full = self.batch.len() >= FLUSH_SEGMENTS || self.batch_bytes >= FLUSH_BYTES;
         if is_last || is_full || self.is_flush_due {
             self.is_flush_due = false;
@@ -554,8 +855,8 @@ impl<'a> Translating<'a> {
             let (service, record) = (self.service, self.record.clone());
             self.steps.push(
                 async move {
-                    let count = batch.len() as u64;
-                    Event::Kept(count, keep(service, &record, batch).await)
+                    let (done, failed) = tally(&batch);
+                    Event::Kept(done, failed, keep(service, &record, batch).await)
                 }
                 .boxed(),
             );
@@ -568,14 +869,18 @@ impl<'a> Translating<'a> {
     }
 
     fn start_publishing(&mut self) {
-        self.published = self.done;
+        self.published = (self.done, self.failed);
         self.is_publishing = true;
         self.is_progress_timed = true;
-        let (service, mut record, done) = (self.service, self.record.clone(), self.done);
+        let (service, mut record, (done, failed)) =
+            (self.service, self.record.clone(), self.published);
         self.steps.push(
             async move {
                 let published = service
-                    .advance(&mut record, true, |record| record.translation.done = done)
+                    .advance(&mut record, true, |record| {
+                        record.translation.done = done;
+                        record.translation.failed = failed;
+                    })
                     .await;
                 Event::Published(published)
             }
@@ -590,48 +895,75 @@ impl<'a> Translating<'a> {
         );
     }
 
-    /// Keeps what is translated when the rest cannot be.
-    async fn keep_the_rest(&mut self) -> Result<(), Stop> {
+    /// The engine is gone. What is translated is kept. Segments that were to be repeated stay as
+    /// they were, and so does what they are a part of.
+    async fn stop(mut self, error: TranslateError) -> Result<(), Stop> {
         while self.is_keeping {
             match self.steps.next().await {
-                Some(Event::Kept(count, kept)) => {
+                Some(Event::Kept(done, failed, kept)) => {
                     self.is_keeping = false;
                     kept?;
-                    self.done += count;
+                    self.done += done;
+                    self.failed += failed;
                 }
-                Some(Event::Translated(Ok(segment))) => self.batch.push(segment),
+                Some(Event::Translated(source, answer)) => {
+                    self.came_back(&source, answer);
+                }
                 Some(_) => {}
                 None => break,
             }
         }
         let batch = std::mem::take(&mut self.batch);
-        self.done += batch.len() as u64;
+        self.done += tally(&batch).0;
         if !batch.is_empty() {
             keep(self.service, &self.record, batch).await?;
         }
+        let (id, generation) = (&self.record.translation.id, self.record.generation);
+        let records = &self.service.ports.records;
+        records.mark_again(id, generation, None).await?;
+        if self.record.before.is_some() {
+            tracing::error!(id, %error, "segments could not be translated once more");
+            return Ok(());
+        }
+        let failed = records.given_up(id, generation).await?;
         let done = self.done;
         self.service
             .advance(&mut self.record, false, |record| {
                 record.translation.done = done;
+                record.translation.failed = failed;
             })
-            .await
+            .await?;
+        Err(error.into())
     }
+}
+
+/// How many of these are translations, and how many were given up.
+fn tally(batch: &[Segment]) -> (u64, u64) {
+    let failed = batch.iter().filter(|segment| segment.failed).count() as u64;
+    (batch.len() as u64 - failed, failed)
 }
 
 /// Keeps a batch and sends it to whoever listens.
 async fn keep(service: &Service, record: &Record, mut batch: Vec<Segment>) -> Result<(), Stop> {
     batch.sort_by_key(|segment| segment.index);
-    let written = service
-        .ports
-        .records
-        .keep_segments(&record.translation.id, record.generation, &batch)
-        .await?;
+    let (id, generation) = (record.translation.id.as_str(), record.generation);
+    let records = &service.ports.records;
+    let written = records.keep_segments(id, generation, &batch).await?;
     if written == Written::Conflict {
         return Err(Stop::Superseded);
     }
+    if record.before.is_some() {
+        // One that was refused this time may have a translation of an earlier one.
+        for segment in batch.iter_mut().filter(|segment| segment.failed) {
+            let kept = records.segments(id, generation, segment.index, 1).await?;
+            if let Some(kept) = kept.into_iter().find(|kept| kept.index == segment.index) {
+                *segment = kept;
+            }
+        }
+    }
     if let Err(error) = service.push_segments(record, &batch).await {
         // They are kept: who listens finds them in REST.
-        tracing::warn!(id = record.translation.id, %error, "could not send segments");
+        tracing::warn!(id, %error, "could not send segments");
     }
     Ok(())
 }

@@ -471,6 +471,15 @@ pub enum Work {
         /// The first index to send.
         from: u64,
     },
+    /// Send a connection the kept segments of a range that it looks at.
+    Show {
+        /// The translation's id.
+        id: String,
+        /// The connection.
+        connection: String,
+        /// The indexes; those that are not looked at any more when their turn comes are left out.
+        range: Range<u64>,
+    },
     /// Delete what a removed translation left.
     Sweep(Remains),
     /// Send a frame to every connection.
@@ -495,4 +504,8 @@ pub trait Queue: Send + Sync {
     /// Whether a subscriber is being caught up here, and so must not be sent new segments beside:
     /// it will find those from `from` on by itself.
     fn is_catching_up(&self, id: &str, connection: &str, from: u64) -> bool;
+
+    /// Whether a connection is being shown what it looks at here, and so must not be sent new
+    /// segments of its looks beside: those of `range` will be found.
+    fn is_showing(&self, id: &str, connection: &str, range: Range<u64>) -> bool;
 }

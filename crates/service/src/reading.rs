@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::document::{Document, Pair, in_the_result, source_segments};
 use crate::ports::{Bucket, Record};
-use crate::service::{Service, ServiceError, in_words};
+use crate::service::{Service, ServiceError, check_ended, in_words};
 use crate::side_by_side;
 use crate::text::Piece;
 
@@ -154,12 +154,7 @@ impl Service {
             failed,
             ..
         } = record.translation;
-        if !status.is_final() {
-            return Err(ServiceError::Conflict(format!(
-                "The translation is {}: ask again when it has ended.",
-                in_words(status)
-            )));
-        }
+        check_ended(&record)?;
         let is_readable = status == Status::Done || done + failed > 0;
         let document = Document::open(&self.ports, &record).await?;
         match document {

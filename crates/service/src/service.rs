@@ -7,9 +7,10 @@ use babelwire_wire::rest::{CreateTranslation, Health, Languages, Listing, Pair, 
 use babelwire_wire::{Push, Status, Translation};
 use jiff::Timestamp;
 
+use crate::looks::Looks;
 use crate::ports::{
-    Bucket, Clock, CursorError, Notifier, ObjectStream, Objects, ObjectsError, PortError, Queue,
-    Random, Record, Records, Remains, Translator, Work, Written,
+    Before, Bucket, Clock, CursorError, Notifier, ObjectStream, Objects, ObjectsError, PortError,
+    Queue, Random, Record, Records, Remains, Translator, Which, Work, Written,
 };
 use crate::rfc3339;
 use crate::slots::Slots;
@@ -76,6 +77,14 @@ pub enum ServiceError {
         /// The id.
         id: String,
     },
+    /// No such segment.
+    #[error("There is no segment {index}: the text has {total}, counted from 0.")]
+    NoSuchSegment {
+        /// The index.
+        index: u64,
+        /// Segments in all.
+        total: u64,
+    },
     /// The call makes no sense as it is.
     #[error("{0}")]
     Invalid(String),
@@ -127,6 +136,7 @@ pub struct Service {
     pub(crate) ports: Ports,
     pub(crate) limits: Limits,
     pub(crate) slots: Slots,
+    pub(crate) looks: Looks,
 }
 
 impl Service {
@@ -147,6 +157,7 @@ impl Service {
             ports,
             limits,
             slots,
+            looks: Looks::default(),
         }
     }
 
@@ -420,8 +431,19 @@ impl Service {
         })
     }
 
-    /// Stops a translation. What is translated is kept.
+    /// Stops a translation. What is translated is kept. One that had ended, and of which single
+    /// segments are translated once more, goes back to how it had ended.
     pub async fn cancel(&self, id: &str) -> Result<Translation, ServiceError> {
+        let record = self.record(id).await?;
+        if record.before.is_some() {
+            let records = &self.ports.records;
+            records.mark_again(id, record.generation, None).await?;
+            self.ports.queue.stop(id);
+            // It finds nothing to repeat, and ends.
+            let work = Work::Translate { id: id.to_owned() };
+            self.ports.queue.push(work).await?;
+            return Ok(record.translation);
+        }
         let record = self
             .change(id, |record| match record.translation.status {
                 Status::AwaitingUpload | Status::Queued | Status::Translating => {
@@ -440,9 +462,20 @@ impl Service {
     }
 
     /// Takes a translation up again where it stopped. Where its bytes never came, says how to
-    /// send them.
+    /// send them. Of one that is done, only what was given up is tried again.
     pub async fn retry(&self, id: &str) -> Result<Retried, ServiceError> {
         let record = self.record(id).await?;
+        if record.translation.status == Status::Done && record.translation.failed > 0 {
+            return Ok(Retried {
+                translation: self.repeat(record, Which::Failed).await?,
+                upload: None,
+            });
+        }
+        if record.translation.failed > 0 && record.translation.status.is_final() {
+            let records = &self.ports.records;
+            let which = Some(Which::Failed);
+            records.mark_again(id, record.generation, which).await?;
+        }
         let arrived = self
             .ports
             .objects
@@ -460,6 +493,7 @@ impl Service {
                 match translation.status {
                     Status::Failed | Status::Cancelled => {
                         translation.status = next;
+                        translation.failed = 0;
                         translation.error = None;
                         Ok(true)
                     }
@@ -488,6 +522,54 @@ impl Service {
         })
     }
 
+    /// Translates one segment of a translation that has ended once more. The translation goes
+    /// back to how it had ended afterwards, and the segment's translation stays until then.
+    pub async fn retry_segment(&self, id: &str, index: u64) -> Result<Translation, ServiceError> {
+        let record = self.record(id).await?;
+        let total = record.translation.total;
+        if index >= total {
+            return Err(ServiceError::NoSuchSegment { index, total });
+        }
+        self.repeat(record, Which::One(index)).await
+    }
+
+    async fn repeat(&self, record: Record, which: Which) -> Result<Translation, ServiceError> {
+        let (id, generation) = (record.translation.id.as_str(), record.generation);
+        check_ended(&record)?;
+        let records = &self.ports.records;
+        let marked = records.mark_again(id, generation, Some(which)).await?;
+        if marked == 0 {
+            return Err(ServiceError::Conflict(
+                "This part is not translated yet: retry the whole file.".to_owned(),
+            ));
+        }
+        let failed = match which {
+            Which::Failed => marked,
+            Which::One(index) => {
+                let segments = records.segments(id, generation, index, 1).await?;
+                let is_failed = segments.first().is_some_and(|segment| segment.failed);
+                u64::from(is_failed)
+            }
+        };
+        let record = self
+            .change(id, |record| {
+                check_ended(record)?;
+                let translation = &mut record.translation;
+                record.before = Some(Before {
+                    status: translation.status,
+                    error: translation.error.take(),
+                });
+                translation.status = Status::Queued;
+                translation.failed = translation.failed.saturating_sub(failed);
+                translation.done = translation.done.saturating_sub(marked - failed);
+                Ok(true)
+            })
+            .await?;
+        let id = id.to_owned();
+        self.ports.queue.push(Work::Translate { id }).await?;
+        Ok(record.translation)
+    }
+
     /// Deletes a translation with all that belongs to it.
     pub async fn delete(&self, id: &str) -> Result<(), ServiceError> {
         let (record, revision) = loop {
@@ -498,6 +580,7 @@ impl Service {
             }
         };
         self.ports.queue.stop(id);
+        self.looks.forget(id);
         let translation_id = record.translation.id.clone();
         let removed = Push::Removed {
             translation_id,
@@ -562,6 +645,17 @@ impl Service {
         }
         Ok(written)
     }
+}
+
+pub(crate) fn check_ended(record: &Record) -> Result<(), ServiceError> {
+    let status = record.translation.status;
+    if status.is_final() {
+        return Ok(());
+    }
+    Err(ServiceError::Conflict(format!(
+        "The translation is {}: ask again when it has ended.",
+        in_words(status)
+    )))
 }
 
 fn bad_cursor(error: CursorError, parameter: &str) -> ServiceError {

@@ -5,15 +5,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::oneshot;
 
-/// A semaphore that serves in strict order of asking. A job that has one request waiting at a
-/// time goes to the end of the line with its next one, so jobs take turns, whatever their size.
+/// How many urgent requests are served in a row while others wait.
+const URGENT_IN_A_ROW: usize = 3;
+
+/// A semaphore with two lines, each served in strict order of asking. A job that has one request
+/// waiting at a time goes to the end of the line with its next one, so jobs take turns, whatever
+/// their size. The urgent line comes first, but every fourth slot is the other line's.
 #[derive(Debug, Clone)]
 pub(crate) struct Slots(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     free: usize,
+    urgent: VecDeque<oneshot::Sender<Slot>>,
     waiting: VecDeque<oneshot::Sender<Slot>>,
+    urgent_in_a_row: usize,
+}
+
+impl State {
+    fn next(&mut self) -> Option<oneshot::Sender<Slot>> {
+        let is_others_turn = self.urgent_in_a_row >= URGENT_IN_A_ROW && !self.waiting.is_empty();
+        if !is_others_turn && let Some(next) = self.urgent.pop_front() {
+            self.urgent_in_a_row += 1;
+            return Some(next);
+        }
+        self.urgent_in_a_row = 0;
+        self.waiting.pop_front()
+    }
 }
 
 /// One slot; dropped, it goes to the next in line.
@@ -24,12 +42,26 @@ impl Slots {
     pub(crate) fn new(free: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             free: free.max(1),
+            urgent: VecDeque::new(),
             waiting: VecDeque::new(),
+            urgent_in_a_row: 0,
         })))
     }
 
     /// Waits for a slot. Dropped while it waits, it loses its place and nothing else.
     pub(crate) async fn acquire(&self) -> Slot {
+        self.wait(|state| &mut state.waiting).await
+    }
+
+    /// The same, before all who are not in such a hurry.
+    pub(crate) async fn acquire_urgently(&self) -> Slot {
+        self.wait(|state| &mut state.urgent).await
+    }
+
+    async fn wait(
+        &self,
+        line: impl Fn(&mut State) -> &mut VecDeque<oneshot::Sender<Slot>>,
+    ) -> Slot {
         let waiting = {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if state.free > 0 {
@@ -37,7 +69,7 @@ impl Slots {
                 return Slot(Some(self.clone()));
             }
             let (sender, receiver) = oneshot::channel();
-            state.waiting.push_back(sender);
+            line(&mut state).push_back(sender);
             receiver
         };
         match waiting.await {
@@ -51,7 +83,7 @@ impl Slots {
         loop {
             let next = {
                 let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let Some(next) = state.waiting.pop_front() else {
+                let Some(next) = state.next() else {
                     state.free += 1;
                     return;
                 };
@@ -80,6 +112,41 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
+
+    #[test]
+    fn the_urgent_come_first_and_the_others_are_not_forgotten() {
+        let slots = Slots::new(1);
+        let mut held = Some(block_on(slots.acquire()));
+        let mut waiting: Vec<_> = (0..12)
+            .map(|n| {
+                let slots = slots.clone();
+                let slot = async move {
+                    if n < 3 {
+                        slots.acquire().await
+                    } else {
+                        slots.acquire_urgently().await
+                    }
+                };
+                Some(slot.boxed())
+            })
+            .collect();
+        for slot in waiting.iter_mut().flatten() {
+            assert!(slot.as_mut().now_or_never().is_none());
+        }
+        let mut order = Vec::new();
+        while order.len() < 12 {
+            drop(held.take());
+            for (n, slot) in waiting.iter_mut().enumerate() {
+                if let Some(served) = slot.as_mut().and_then(|slot| slot.as_mut().now_or_never()) {
+                    held = Some(served);
+                    *slot = None;
+                    order.push(n);
+                    break;
+                }
+            }
+        }
+        assert_eq!(order, [3, 4, 5, 0, 6, 7, 8, 1, 9, 10, 11, 2]);
+    }
 
     #[test]
     fn who_asked_first_is_served_first() {

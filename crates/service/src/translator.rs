@@ -20,6 +20,11 @@ pub trait Translator: Send + Sync {
     /// `pair` is one of [`Translator::languages`]'. Dropping the future gives the engine's slot
     /// back.
     async fn translate(&self, pair: &Pair, text: &str) -> Result<String, TranslateError>;
+
+    /// The same, but no part of the answer is one that was remembered.
+    async fn translate_anew(&self, pair: &Pair, text: &str) -> Result<String, TranslateError> {
+        self.translate(pair, text).await
+    }
 }
 
 /// Why a segment was not translated.
@@ -33,7 +38,10 @@ pub enum TranslateError {
         /// Into.
         target_language: String,
     },
-    /// The engine failed on this segment, after its own retries.
+    /// The engine failed on this segment, after its own retries. It may well translate others.
     #[error("the translation engine failed: {0}")]
     Engine(String),
+    /// The engine is gone altogether: no segment is worth a try.
+    #[error("the translation engine cannot be used: {0}")]
+    Unavailable(String),
 }

@@ -1,6 +1,7 @@
 //! A queue of work within one process, and the worker that does it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 
 use crate::broadcast::{PATIENCE, segment_frames};
+use crate::line::Line;
+use crate::looks::intersect;
 use crate::ports::{PortError, Queue, Work};
 use crate::service::{Service, ServiceError};
 
@@ -23,20 +26,27 @@ const CATCH_UP_SEGMENTS: usize = 200;
 const ATTEMPTS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
+/// How long nothing is told to those who wait after something was.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
 /// A queue of work within one process, and the worker that does it.
 pub fn work_queue() -> (WorkQueue, Worker) {
     let (sender, commands) = mpsc::unbounded();
     let catching_up = CatchingUp::default();
+    let showing = Showing::default();
     let queue = WorkQueue {
         sender,
         catching_up: catching_up.clone(),
+        showing: showing.clone(),
     };
     let worker = Worker {
         commands,
         catching_up,
+        showing,
         tasks: FuturesUnordered::new(),
         running: HashMap::new(),
-        waiting: VecDeque::new(),
+        line: Line::default(),
+        is_telling: false,
     };
     (queue, worker)
 }
@@ -47,6 +57,7 @@ pub fn work_queue() -> (WorkQueue, Worker) {
 pub struct WorkQueue {
     sender: mpsc::UnboundedSender<Command>,
     catching_up: CatchingUp,
+    showing: Showing,
 }
 
 #[derive(Debug)]
@@ -57,6 +68,21 @@ enum Command {
 
 /// By translation and connection: how far its catching up is.
 type CatchingUp = Arc<Mutex<BTreeMap<(String, String), Position>>>;
+
+/// By translation and connection: what is still to be shown, next first.
+type Showing = Arc<Mutex<BTreeMap<(String, String), VecDeque<Range<u64>>>>>;
+
+/// Adds a range to those that are to be shown, together with those that it touches.
+fn add(ranges: &mut VecDeque<Range<u64>>, mut range: Range<u64>) {
+    ranges.retain(|other| {
+        let touches = other.start <= range.end && range.start <= other.end;
+        if touches {
+            range = range.start.min(other.start)..range.end.max(other.end);
+        }
+        !touches
+    });
+    ranges.push_back(range);
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Position {
@@ -104,16 +130,30 @@ impl Queue for WorkQueue {
             None => false,
         }
     }
+
+    fn is_showing(&self, id: &str, connection: &str, range: Range<u64>) -> bool {
+        let mut showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        match showing.get_mut(&(id.to_owned(), connection.to_owned())) {
+            Some(ranges) => {
+                add(ranges, range);
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 /// Does the work of a [`WorkQueue`], side by side.
 pub struct Worker {
     commands: mpsc::UnboundedReceiver<Command>,
     catching_up: CatchingUp,
+    showing: Showing,
     tasks: FuturesUnordered<BoxFuture<'static, Finished>>,
     running: HashMap<String, Running>,
     /// Translations that wait for one of [`crate::Limits::jobs`] to end.
-    waiting: VecDeque<String>,
+    line: Line,
+    /// Whether those who wait are being told how many are before them.
+    is_telling: bool,
 }
 
 struct Running {
@@ -124,6 +164,7 @@ struct Running {
 
 enum Finished {
     Translation(String),
+    Telling,
     Other,
 }
 
@@ -138,12 +179,13 @@ impl Worker {
                     Some(Command::Stop(id)) => self.stop(&id),
                     None => break,
                 },
-                finished = self.tasks.select_next_some() => {
-                    if let Finished::Translation(id) = finished {
-                        self.ended(&service, id);
-                    }
+                finished = self.tasks.select_next_some() => match finished {
+                    Finished::Translation(id) => self.ended(&service, id),
+                    Finished::Telling => self.is_telling = false,
+                    Finished::Other => {}
                 }
             }
+            self.tell_who_waits(&service);
         }
     }
 
@@ -155,6 +197,11 @@ impl Worker {
                 connection,
                 from,
             } => self.begin_catching_up(service, id, connection, from),
+            Work::Show {
+                id,
+                connection,
+                range,
+            } => self.begin_showing(service, (id, connection), range),
             Work::Sweep(remains) => {
                 self.spawn_persistent(service, "sweep", move |service| {
                     let remains = remains.clone();
@@ -208,9 +255,7 @@ impl Worker {
             return;
         }
         if self.running.len() >= service.limits().jobs.max(1) {
-            if !self.waiting.contains(&id) {
-                self.waiting.push_back(id);
-            }
+            self.line.push(id);
             return;
         }
         let (task, abort) = abortable({
@@ -234,8 +279,32 @@ impl Worker {
             .push(task.map(|_| Finished::Translation(id)).boxed());
     }
 
+    /// Tells those who wait how many are before them, as far as it is worth telling, and not too
+    /// often.
+    fn tell_who_waits(&mut self, service: &Arc<Service>) {
+        if self.is_telling || !self.line.is_changed() {
+            return;
+        }
+        let news = self.line.news(&service.looks.translations());
+        if news.is_empty() {
+            return;
+        }
+        self.is_telling = true;
+        let service = Arc::clone(service);
+        let task = async move {
+            for (id, ahead) in news {
+                if let Err(error) = service.tell_ahead(&id, ahead).await {
+                    tracing::warn!(id, %error, "could not tell who waits of its place");
+                }
+            }
+            service.ports.clock.sleep(TELL_EVERY).await;
+        };
+        let task = AssertUnwindSafe(task).catch_unwind();
+        self.tasks.push(task.map(|_| Finished::Telling).boxed());
+    }
+
     fn stop(&mut self, id: &str) {
-        self.waiting.retain(|waiting| waiting != id);
+        self.line.remove(id);
         if let Some(running) = self.running.get_mut(id) {
             running.abort.abort();
             // Whatever asks for it from here on comes after this.
@@ -246,11 +315,33 @@ impl Worker {
     fn ended(&mut self, service: &Arc<Service>, id: String) {
         let again = self.running.remove(&id).is_some_and(|ended| ended.again);
         if again {
-            self.waiting.push_back(id);
+            self.line.push(id);
         }
-        if let Some(next) = self.waiting.pop_front() {
+        if let Some(next) = self.line.next(&service.looks.translations()) {
             self.begin_translation(service, next);
         }
+    }
+
+    fn begin_showing(&mut self, service: &Arc<Service>, key: (String, String), range: Range<u64>) {
+        self.line.look();
+        {
+            let mut showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(ranges) = showing.get_mut(&key) {
+                add(ranges, range);
+                return;
+            }
+            showing.insert(key.clone(), VecDeque::from([range]));
+        }
+        let work = Show {
+            service: Arc::clone(service),
+            showing: Arc::clone(&self.showing),
+            key,
+        };
+        self.spawn(async move {
+            if let Err(error) = work.run().await {
+                tracing::warn!(%error, "could not show what is looked at");
+            }
+        });
     }
 
     fn begin_catching_up(
@@ -288,6 +379,79 @@ impl Worker {
                 tracing::warn!(%error, "could not catch a subscriber up");
             }
         });
+    }
+}
+
+/// Shows one connection what it looks at, at the speed at which it reads.
+struct Show {
+    service: Arc<Service>,
+    showing: Showing,
+    key: (String, String),
+}
+
+impl Show {
+    async fn run(&self) -> Result<(), ServiceError> {
+        let (id, connection) = &self.key;
+        while let Some(range) = self.next() {
+            let Some(record) = self.service.ports.records.get(id).await? else {
+                return Ok(());
+            };
+            let most = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            let most = most.min(CATCH_UP_SEGMENTS);
+            let mut segments = self
+                .service
+                .ports
+                .records
+                .segments(id, record.generation, range.start, most)
+                .await?;
+            let is_page_full = segments.len() == most;
+            segments.retain(|segment| segment.index < range.end);
+            for frame in segment_frames(id, record.translation.total, &segments)? {
+                if !self.service.post(connection, None, frame, PATIENCE).await {
+                    return Ok(());
+                }
+            }
+            let next = segments.last().map(|segment| segment.index + 1);
+            if let Some(next) = next.filter(|next| is_page_full && *next < range.end) {
+                self.put_back(next..range.end);
+            }
+        }
+        Ok(())
+    }
+
+    /// What to show next: of what is to be shown, what is looked at still.
+    fn next(&self) -> Option<Range<u64>> {
+        let (id, connection) = &self.key;
+        let looks = self.service.looks.of(id, connection);
+        let mut showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        let ranges = showing.get_mut(&self.key)?;
+        while let Some(range) = ranges.pop_front() {
+            let mut parts = intersect(&range, &looks).into_iter();
+            if let Some(first) = parts.next() {
+                for part in parts.rev() {
+                    ranges.push_front(part);
+                }
+                return Some(first);
+            }
+        }
+        showing.remove(&self.key);
+        None
+    }
+
+    fn put_back(&self, range: Range<u64>) {
+        let mut showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ranges) = showing.get_mut(&self.key) {
+            ranges.push_front(range);
+        }
+    }
+}
+
+impl Drop for Show {
+    fn drop(&mut self) {
+        self.showing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
     }
 }
 

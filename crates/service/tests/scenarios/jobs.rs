@@ -156,30 +156,6 @@ fn cancelled_and_asked_for_in_one_breath_it_is_done() {
 }
 
 #[test]
-fn an_engine_that_fails_fails_the_file_in_words_and_what_is_done_is_kept() {
-    let world = World::new();
-    world.translator.lock().unwrap().fails_on = Some("number 300.".to_owned());
-    let mut process = Process::start(&world);
-    let id = process.upload(&many(500));
-    process.settle();
-    let failed = world.translation(&id).unwrap();
-    assert_eq!(failed.status, Status::Failed);
-    let error = failed.error.unwrap();
-    assert_eq!(error.title, "The translation engine failed");
-    assert!(error.detail.contains("it coughed"), "{}", error.detail);
-    let kept = world.stores().segments.len();
-    assert!((250..500).contains(&kept), "{kept}");
-    assert_eq!(failed.done, kept as u64);
-
-    world.translator.lock().unwrap().fails_on = None;
-    world.translator.lock().unwrap().calls.clear();
-    process.retry(&id);
-    assert_eq!(process.finish(&id), many(500).to_uppercase());
-    assert_eq!(world.translation(&id).unwrap().error, None);
-    assert_eq!(world.translator.lock().unwrap().calls.len(), 500 - kept);
-}
-
-#[test]
 fn a_bug_in_one_file_is_that_files_alone() {
     let world = World::new();
     world.translator.lock().unwrap().panics_on = Some("poison".to_owned());

@@ -9,7 +9,9 @@
 )]
 
 mod events;
+mod giving_up;
 mod jobs;
+mod looking;
 mod reading;
 mod sending;
 mod world;

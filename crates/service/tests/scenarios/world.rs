@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use babelwire_service::events::{Event, Sequencer};
 use babelwire_service::ports::*;
 use babelwire_service::translator::TranslateError;
-use babelwire_service::{Limits, Ports, Service, work_queue};
+use babelwire_service::{Limits, Ports, Service, ServiceError, work_queue};
 use babelwire_wire::rest::{CreateTranslation, Languages, Pair};
 use babelwire_wire::{Frame, Inbound, Segment, Status, Translation};
 use bytes::Bytes;
@@ -70,6 +70,10 @@ pub(crate) struct TranslatorState {
     pub(crate) delay: Duration,
     /// Segments that hold this make it fail.
     pub(crate) fails_on: Option<String>,
+    /// It is not there at all.
+    pub(crate) is_gone: bool,
+    /// Segments that were asked for with nothing remembered.
+    pub(crate) anew: Vec<String>,
     /// Segments that hold this make it panic.
     pub(crate) panics_on: Option<String>,
     pub(crate) calls: Vec<String>,
@@ -369,6 +373,11 @@ impl Process {
         }
     }
 
+    /// Runs until nothing is left to do before the next timer.
+    pub(crate) fn settle_but_for_the_clock(&mut self) {
+        self.pool.run_until_stalled();
+    }
+
     /// Runs until nothing is left to do.
     pub(crate) fn settle(&mut self) {
         self.run(Delivery::Once, |_| false);
@@ -434,6 +443,12 @@ impl Process {
         self.call(async move { service.retry(&id).await }).unwrap();
     }
 
+    pub(crate) fn retry_segment(&mut self, id: &str, index: u64) -> Result<(), ServiceError> {
+        let (service, id) = (Arc::clone(&self.service), id.to_owned());
+        let retried = self.call(async move { service.retry_segment(&id, index).await });
+        retried.map(|_| ())
+    }
+
     pub(crate) fn delete(&mut self, id: &str) {
         let (service, id) = (Arc::clone(&self.service), id.to_owned());
         self.call(async move { service.delete(&id).await }).unwrap();
@@ -486,6 +501,10 @@ impl Translator for Port {
         self.0.call().await;
         let (delay, fails, panics) = {
             let mut state = self.0.translator.lock().unwrap();
+            if state.is_gone {
+                let reason = "it was carried away".to_owned();
+                return Err(TranslateError::Unavailable(reason));
+            }
             state.calls.push(text.to_owned());
             let holds = |part: &Option<String>| part.as_ref().is_some_and(|p| text.contains(p));
             (state.delay, holds(&state.fails_on), holds(&state.panics_on))
@@ -496,6 +515,12 @@ impl Translator for Port {
             return Err(TranslateError::Engine("it coughed".to_owned()));
         }
         Ok(text.to_uppercase())
+    }
+
+    async fn translate_anew(&self, pair: &Pair, text: &str) -> Result<String, TranslateError> {
+        let translated = self.translate(pair, text).await?;
+        self.0.translator.lock().unwrap().anew.push(text.to_owned());
+        Ok(format!("{translated} (anew)"))
     }
 }
 
