@@ -36,6 +36,9 @@ try {
     wasm,
   ]);
   await glue.default({ module_or_path: response });
+  // Not where the page is being worked on: only a release names one.
+  const worker = document.querySelector('meta[name="serviceworker"]')?.content;
+  if (worker) navigator.serviceWorker?.register(worker).catch(console.warn);
 } catch (error) {
   console.error(error);
   stop(

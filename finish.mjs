@@ -3,6 +3,7 @@
 //
 // - Where the page was cut in two (BABELWIRE_PARTS), the parts get names of their content, and the
 //   script that loads them becomes part of the one that every visit has.
+// - The page gets a manifest and a service worker, which has to know the names of its files.
 // - wasm-bindgen names each function that the wasm imports, and those that call its closures, after
 //   Rust paths and hashes, in the wasm and in the JavaScript beside it. Here all get short names.
 // - Brotli refers to what it has seen in fewer bits the nearer that is. Here each function is put
@@ -10,7 +11,7 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const { TRUNK_PROFILE, TRUNK_STAGING_DIR, BABELWIRE_PARTS } = process.env;
@@ -216,6 +217,33 @@ function join_parts(javascript) {
   return javascript.replace(own, (_, name) => `const ${name} = (() => {${loader}return {${exported}};})();`);
 }
 
+/** What no first visit loads. */
+const isLate = (name) => /^(?!babelwire-).*\.wasm$/.test(name) || name.startsWith("locales/");
+
+/** Makes the page one that can be installed, and that opens without a network. */
+function equip() {
+  const at = (name) => join(TRUNK_STAGING_DIR, name);
+  const all = readdirSync(TRUNK_STAGING_DIR, { recursive: true })
+    .map((name) => name.replaceAll("\\", "/"))
+    .filter((name) => /\.\w+$/.test(name) && !["index.html", "config.json"].includes(name))
+    .sort();
+  const icon = all.find((name) => /^icon-.*\.svg$/.test(name));
+  const manifest = readFileSync("manifest.webmanifest", "utf8").replace("styles/icon.svg", icon);
+  writeFileSync(at("manifest.webmanifest"), JSON.stringify(JSON.parse(manifest)));
+  const list = (names) => `[${names.map((name) => JSON.stringify(name))}]`;
+  const late = all.filter(isLate);
+  const front = [...all.filter((name) => !isLate(name)), "manifest.webmanifest"];
+  const worker = readFileSync("sw.js", "utf8")
+    .replace("const FRONT = []", () => `const FRONT = ${list(front)}`)
+    .replace("const REST = []", () => `const REST = ${list(late)}`);
+  writeFileSync(at("sw.js"), worker);
+  const wasm = statSync(at(all.find((name) => name.endsWith("_bg.wasm")))).size;
+  const html = readFileSync(at("index.html"), "utf8")
+    .replace("</head>", '<link rel="manifest" href="manifest.webmanifest" /><meta name="serviceworker" content="sw.js" /></head>')
+    .replace('<progress id="loading"', `<progress id="loading" max="${wasm}"`);
+  writeFileSync(at("index.html"), html);
+}
+
 if (TRUNK_PROFILE === "release") {
   const files = readdirSync(TRUNK_STAGING_DIR).map((name) => join(TRUNK_STAGING_DIR, name));
   for (const file of files.filter((file) => file.endsWith("_bg.wasm"))) {
@@ -232,4 +260,5 @@ if (TRUNK_PROFILE === "release") {
     );
     sort(file);
   }
+  equip();
 }

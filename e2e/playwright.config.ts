@@ -21,6 +21,8 @@ export default defineConfig({
     acceptDownloads: true,
     locale: 'en-GB',
     trace: 'retain-on-failure',
+    // What a service worker answers, no test can stand in for: it has tests of its own.
+    serviceWorkers: 'block',
     launchOptions: {
       executablePath: chromium,
       args: [

@@ -303,6 +303,13 @@ pub(crate) fn files() -> Result<Vec<PathBuf>> {
         .collect())
 }
 
+/// Whether a file is one that no first visit loads.
+pub(crate) fn is_late(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let dir = file.parent().and_then(Path::file_name);
+    (name.ends_with(".wasm") && !name.ends_with("_bg.wasm")) || dir == Some("locales".as_ref())
+}
+
 /// What a file weighs on its way to a browser, in bytes.
 pub(crate) fn compressed_size(file: &Path) -> Result<u64> {
     let mut copy = file.as_os_str().to_owned();
