@@ -4,6 +4,7 @@ use yew::prelude::*;
 
 use super::connection_chip::connection_chip;
 use super::drop_zone::drop_zone;
+use super::interface_language::interface_language;
 use super::language_bar::{LanguageBar, Props as LanguageBarProps};
 use super::parts::{button, paragraph};
 use crate::runtime::Store;
@@ -31,7 +32,7 @@ impl Component for App {
     }
 
     fn view(&self, ctx: &Context<Self>) -> Html {
-        let store = &ctx.props().store;
+        let store = &ctx.props().store.in_words();
         let state = store.state();
         let full = matches!(state.mode, Mode::Full | Mode::Starting);
         let broken_down = matches!(state.mode, Mode::Broken(_));
@@ -69,6 +70,7 @@ fn footer(store: &Store, state: &State) -> Html {
         <footer class="foot">
             <button type="button" data-look="quiet" aria-expanded={state.console_open.to_string()}
                 aria-controls="console" onclick={toggle}>{ say(Text::Console) }</button>
+            { interface_language(store, state) }
         </footer>
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct LanguageBar {
 }
 
 /// An option of a select: its tag and its name.
-type Choice = (String, String);
+type Choice = (String, Rc<str>);
 
 impl Component for LanguageBar {
     type Message = ();
@@ -81,7 +81,7 @@ impl Component for LanguageBar {
                 let mut name = language_name(&pair.target);
                 if let Some(via) = pair.via.first() {
                     let via = language_name(via);
-                    name = fill(Text::LanguageVia, &[&name, &via]);
+                    name = fill(Text::LanguageVia, &[&name, &via]).into();
                     if *pair.target == *props.target {
                         over = Some(via);
                     }
@@ -112,7 +112,7 @@ impl Component for LanguageBar {
 }
 
 /// Keeps the choices in the order of their names. There are a few dozen at most.
-fn insert(choices: &mut Vec<Choice>, tag: &str, name: String) {
+fn insert(choices: &mut Vec<Choice>, tag: &str, name: Rc<str>) {
     let place = choices
         .iter()
         .position(|(_, other)| *other > name)
@@ -127,7 +127,7 @@ fn select(
     onchange: Callback<Event>,
 ) -> Html {
     let choices = choices.into_iter().map(|(value, name)| {
-        html! { <option {value}>{ name }</option> }
+        html! { <option {value}>{ AttrValue::from(name) }</option> }
     });
     field(
         label,

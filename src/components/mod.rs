@@ -9,6 +9,7 @@ mod console;
 mod desk;
 mod drop_zone;
 mod files;
+mod interface_language;
 mod language_bar;
 mod live_news;
 mod parts;

@@ -4,12 +4,14 @@ mod announce;
 mod drop;
 mod files;
 mod front;
+mod interface;
 mod kept;
 mod reader;
 mod store;
 
 pub use announce::announce;
 pub(crate) use announce::look as look_for_news;
+pub(crate) use interface::{CHOICE as LANGUAGE_CHOICE, choose as choose_language};
 pub use store::Store;
 
 use crate::components::{App, AppProps};
@@ -25,6 +27,7 @@ pub fn start() {
     };
     let store = Store::new(State::new(preferences()), front::perform);
     drop::listen(&store);
+    interface::begin(&store);
     yew::Renderer::<App>::with_root_and_props(
         root,
         AppProps {

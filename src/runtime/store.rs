@@ -14,13 +14,15 @@ use crate::api::Api;
 use crate::desk::{self, Desk};
 use crate::source_text::SourceText;
 use crate::store::{Effect, Key, Link, Msg, Picked, State, reduce_front};
+use crate::words;
 
 /// How long a batch waits at most, in milliseconds: a hidden page gets no animation frames.
 const LATEST: u32 = 250;
 
-/// A handle to the page's one store. Two are equal when they are the same.
+/// A handle to the page's one store. Two are equal when they are the same and were given out while
+/// the page spoke the same language: a view that has one says everything anew in another.
 #[derive(Clone)]
-pub struct Store(Rc<Inner>);
+pub struct Store(Rc<Inner>, &'static str);
 
 type Perform = Box<dyn Fn(&Store, Effect)>;
 
@@ -54,7 +56,7 @@ impl fmt::Debug for Store {
 
 impl PartialEq for Store {
     fn eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
+        Rc::ptr_eq(&self.0, &other.0) && self.1 == other.1
     }
 }
 
@@ -62,7 +64,7 @@ impl Store {
     /// A store that begins with that state and has its effects done by `perform`.
     pub fn new(state: State, perform: impl Fn(&Self, Effect) + 'static) -> Self {
         babelwire_client::lend_parser();
-        let store = Self(Rc::new(Inner {
+        let inner = Rc::new(Inner {
             state: RefCell::new(state),
             queue: RefCell::default(),
             awaited: RefCell::default(),
@@ -76,15 +78,22 @@ impl Store {
             files: RefCell::default(),
             api: RefCell::default(),
             text: RefCell::default(),
-        }));
+        });
+        let store = Self(inner, words::tag());
         let weak = Rc::downgrade(&store.0);
         let flush = Closure::new(move || {
             if let Some(inner) = weak.upgrade() {
-                Self(inner).flush();
+                Self(inner, words::tag()).flush();
             }
         });
         *store.0.flush.borrow_mut() = Some(flush);
         store
+    }
+
+    /// The same store for a view that speaks the page's language as it is now.
+    #[must_use]
+    pub fn in_words(&self) -> Self {
+        Self(Rc::clone(&self.0), words::tag())
     }
 
     /// Who hears that something changed; once for each batch.

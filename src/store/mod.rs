@@ -262,6 +262,8 @@ pub enum Msg {
     },
     /// The person wants to be connected now.
     TryNow,
+    /// The page speaks another language now, or its texts could not be had.
+    Spoken(bool),
     /// The person has read the notice.
     DismissNotice,
     /// Some time went by: see whether a push was lost.
@@ -393,6 +395,8 @@ pub struct State {
     pub frames: VecDeque<Rc<Line>>,
     /// The live console's news, newest first.
     pub news: VecDeque<Rc<News>>,
+    /// Whether the language that was chosen for the page could not be had.
+    pub unspoken: bool,
     /// Something that the person has to know, until dismissed.
     pub notice: Option<Rc<str>>,
     /// Files, beyond the rows.
@@ -453,6 +457,7 @@ impl State {
             console_open: false,
             frames: VecDeque::new(),
             news: VecDeque::new(),
+            unspoken: false,
             notice: None,
             files: Files::default(),
             reader: Reader::default(),

@@ -25,6 +25,10 @@ pub struct Picked {
 pub enum Stage {
     /// The backend has the file, or another page sends it: the snapshot says all.
     Remote,
+    /// Its beginning is being looked at.
+    Checking,
+    /// Waits for the device to be online.
+    Held,
     /// Waits for one of the parallel uploads to end.
     Waiting,
     /// The backend was asked where to put it.
@@ -65,6 +69,8 @@ pub struct Row {
     pub file: Option<u32>,
     /// A command of this row (cancel, retry, delete) is on its way.
     pub busy: bool,
+    /// The seconds until all bytes are sent, as far as can be told.
+    pub left: Option<u64>,
 }
 
 impl Row {
@@ -79,6 +85,7 @@ impl Row {
             snapshot: None,
             file: Some(picked.file),
             busy: false,
+            left: None,
         }
     }
 
@@ -93,6 +100,7 @@ impl Row {
             snapshot: Some(Rc::new(snapshot)),
             file: None,
             busy: false,
+            left: None,
         }
     }
 

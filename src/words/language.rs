@@ -9,8 +9,8 @@ use super::texts::{END, ENGLISH, FINGERPRINT, Text};
 /// Numbers and plural forms of a language, as the platform has them.
 #[derive(Debug, Clone, Copy)]
 pub struct Intl {
-    /// A number with at most that many digits after its decimal mark.
-    pub number: fn(f64, u32) -> String,
+    /// A number with at most one digit after its decimal mark.
+    pub number: fn(f64) -> String,
     /// Which of the plural forms goes with a number: its place among the language's
     /// [`categories`](Language::read).
     pub plural: fn(f64) -> usize,

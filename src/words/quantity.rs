@@ -15,7 +15,7 @@ pub fn number(number: u64) -> String {
             clippy::cast_precision_loss,
             reason = "nothing is counted here that comes near 2^53"
         )]
-        Some(intl) => (intl.number)(number as f64, 0),
+        Some(intl) => (intl.number)(number as f64),
         None => grouped(number),
     }
 }
@@ -27,7 +27,7 @@ pub fn decimal(tenths: u64) -> String {
             clippy::cast_precision_loss,
             reason = "nothing is counted here that comes near 2^53"
         )]
-        Some(intl) => (intl.number)(tenths as f64 / 10.0, 1),
+        Some(intl) => (intl.number)(tenths as f64 / 10.0),
         None => {
             let mut number = grouped(tenths / 10);
             if !tenths.is_multiple_of(10) {

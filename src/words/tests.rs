@@ -69,3 +69,202 @@ fn a_text_is_never_cut_within_a_character() {
     assert_eq!(beginning("añb", 2), "a");
     assert_eq!(beginning("añb", 99), "añb");
 }
+
+// The files of `locales/`.
+
+/// The languages that are files, each with how many plural categories CLDR gives it.
+const LOCALES: [(&str, &[&str]); 3] = [
+    ("es", &["one", "many", "other"]),
+    ("de", &["one", "other"]),
+    ("ar", &["zero", "one", "two", "few", "many", "other"]),
+];
+
+/// A file of `locales/` as it is, its texts in their order.
+struct Locale {
+    tag: &'static str,
+    json: String,
+    plural: Vec<String>,
+    texts: Vec<(String, String)>,
+}
+
+impl Locale {
+    fn path(tag: &str) -> std::path::PathBuf {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("locales/{tag}.json"))
+    }
+
+    fn of(tag: &'static str) -> Self {
+        let json = std::fs::read_to_string(Self::path(tag)).unwrap();
+        let mut fields = babelwire_wire::Fields::parse(&json).unwrap();
+        Self {
+            tag,
+            plural: fields.texts("plural"),
+            texts: fields.pairs("texts"),
+            json,
+        }
+    }
+
+    fn all() -> Vec<Self> {
+        static UPDATED: std::sync::Once = std::sync::Once::new();
+        UPDATED.call_once(update);
+        LOCALES.iter().map(|(tag, _)| Self::of(tag)).collect()
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.texts
+            .iter()
+            .find(|(other, _)| other == name)
+            .map_or("", |(_, text)| text)
+    }
+}
+
+/// With `UPDATE_LOCALES=1`, gives each file the names that there are now, in their order; what is
+/// not translated yet is left empty for whoever translates it.
+fn update() {
+    if std::env::var_os("UPDATE_LOCALES").is_none() {
+        return;
+    }
+    for (tag, plural) in LOCALES {
+        let locale = Locale::of(tag);
+        let dir = if tag == "ar" { "rtl" } else { "ltr" };
+        let quoted = |text: &str| serde_json::to_string(text).unwrap();
+        let texts: Vec<String> = texts::ALL
+            .iter()
+            .map(|(_, name)| format!("    {}: {}", quoted(name), quoted(locale.text(name))))
+            .collect();
+        let json = format!(
+            "{{\n  \"dir\": \"{dir}\",\n  \"fingerprint\": \"{}\",\n  \"plural\": {},\n  \"texts\": {{\n{}\n  }}\n}}\n",
+            str::from_utf8(texts::FINGERPRINT).unwrap(),
+            serde_json::to_string(plural).unwrap(),
+            texts.join(",\n"),
+        );
+        std::fs::write(Locale::path(tag), json).unwrap();
+    }
+}
+
+/// The blanks of a text, in order.
+fn blanks(text: &str) -> Vec<&str> {
+    let mut blanks: Vec<&str> = (0..10)
+        .map(|digit| {
+            [
+                "{0}", "{1}", "{2}", "{3}", "{4}", "{5}", "{6}", "{7}", "{8}", "{9}",
+            ][digit]
+        })
+        .filter(|blank| text.contains(blank))
+        .collect();
+    blanks.sort_unstable();
+    blanks
+}
+
+#[test]
+fn each_locale_has_every_text_once_in_the_order_of_the_catalogue() {
+    let names: Vec<&str> = texts::ALL.iter().map(|(_, name)| *name).collect();
+    for locale in Locale::all() {
+        let theirs: Vec<&str> = locale.texts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            theirs, names,
+            "{}.json: UPDATE_LOCALES=1 cargo test -p babelwire locale",
+            locale.tag
+        );
+        for (name, text) in &locale.texts {
+            assert!(
+                !text.is_empty(),
+                "{}.json: {name} is to be translated",
+                locale.tag
+            );
+            assert_eq!(text, text.trim(), "{}.json: {name}", locale.tag);
+            assert!(!text.contains('\n'), "{}.json: {name}", locale.tag);
+        }
+    }
+}
+
+#[test]
+fn each_locale_can_be_spoken_and_says_what_it_has() {
+    let intl = Intl {
+        number: |number| number.to_string(),
+        plural: |_| 0,
+    };
+    for locale in Locale::all() {
+        let (language, categories) = Language::read(locale.tag, &locale.json, intl).unwrap();
+        assert_eq!(language.right_to_left, locale.tag == "ar");
+        assert_eq!(categories, locale.plural);
+        speak(language);
+        assert_eq!(tag(), locale.tag);
+        for (text, name) in texts::ALL {
+            assert_eq!(say(*text), locale.text(name), "{}.json: {name}", locale.tag);
+        }
+    }
+}
+
+#[test]
+fn a_locale_has_the_blanks_of_the_english_and_the_forms_of_its_own_plural() {
+    speak(Language::english());
+    for locale in Locale::all() {
+        let (_, categories) = LOCALES.iter().find(|(tag, _)| *tag == locale.tag).unwrap();
+        assert_eq!(locale.plural, *categories, "{}.json", locale.tag);
+        for (text, name) in texts::ALL {
+            let (english, theirs) = (say(*text), locale.text(name));
+            let whose = format!("{}.json: {name}: {theirs}", locale.tag);
+            if english.contains('|') {
+                let forms: Vec<&str> = theirs.split('|').collect();
+                assert_eq!(forms.len(), categories.len(), "{whose}");
+                let all = blanks(english);
+                for form in forms {
+                    // "One paragraph" needs no number.
+                    let needed: Vec<&str> = all
+                        .iter()
+                        .copied()
+                        .filter(|blank| *blank != "{0}")
+                        .collect();
+                    let mut found = blanks(form);
+                    assert!(found.iter().all(|blank| all.contains(blank)), "{whose}");
+                    found.retain(|blank| *blank != "{0}");
+                    assert_eq!(found, needed, "{whose}");
+                }
+            } else {
+                assert_eq!(blanks(theirs), blanks(english), "{whose}");
+                assert!(!theirs.contains('|'), "{whose}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_locale_of_another_version_is_not_spoken() {
+    let intl = Intl {
+        number: |number| number.to_string(),
+        plural: |_| 0,
+    };
+    let whole = Locale::all().remove(1).json;
+    let fingerprint = str::from_utf8(texts::FINGERPRINT).unwrap();
+    let last = texts::ALL.last().unwrap().1;
+    for json in [
+        String::new(),
+        "<!doctype html>".to_owned(),
+        "{}".to_owned(),
+        whole.replace(fingerprint, "00000000"),
+        whole
+            .replace(
+                &format!("\"{last}\": \""),
+                &format!("\"{last}\": 7, \"x\": \""),
+            )
+            .replace("\"x\": \"", "\"x\": null, \"y\": \"\", \"z\": \""),
+    ] {
+        assert!(Language::read("de", &json, intl).is_none(), "{json:.80}");
+    }
+}
+
+#[test]
+fn no_text_speaks_of_errors_codes_or_anything_invalid() {
+    speak(Language::english());
+    for (text, name) in texts::ALL {
+        let words = say(*text).to_lowercase();
+        for word in ["error", "invalid", "failed to", "http", "exception"] {
+            assert!(!words.contains(word), "{name}: {words}");
+        }
+        let digits = words.split(|char: char| !char.is_ascii_digit());
+        assert!(
+            digits.clone().all(|number| number.len() < 3),
+            "{name}: {words}"
+        );
+    }
+}

@@ -78,14 +78,25 @@ pub fn sentence(trouble: &Trouble) -> String {
     joined(trouble.title(), trouble.detail())
 }
 
-/// Why the backend could not translate a file, as one or two sentences. It speaks English: in
-/// another language the page says the same in general words.
+/// Why the backend could not translate a file, as one or two sentences. It speaks English, and
+/// knows more than the page: in another language the page says the same in words of its own, as far
+/// as it knows the title, else that it was not translated. Half a page of English is shown to nobody
+/// who reads another language.
 pub fn failure(failure: &Failure) -> String {
     if is_english() {
-        joined(&failure.title, &failure.detail)
-    } else {
-        joined(say(Text::FailureUnknown), say(Text::FailureUnknownAdvice))
+        return joined(&failure.title, &failure.detail);
     }
+    let (what, advice) = match failure.title.as_str() {
+        "Not a plain text file" => (Text::FailureNotText, Text::FailureNotTextAdvice),
+        "Unknown text encoding" => (Text::FailureCharset, Text::FailureCharsetAdvice),
+        "The languages are not installed" => (Text::FailureLanguages, Text::FailureLanguagesAdvice),
+        "The translation engine failed" => (Text::FailureEngine, Text::FailureEngineAdvice),
+        "The upload is not the file" | "The file's bytes are missing" => {
+            (Text::FailureUpload, Text::FailureUploadAdvice)
+        }
+        _ => (Text::FailureUnknown, Text::FailureUnknownAdvice),
+    };
+    joined(say(what), say(advice))
 }
 
 pub(super) fn joined(title: &str, detail: &str) -> String {

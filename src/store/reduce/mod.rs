@@ -11,6 +11,7 @@ use std::rc::Rc;
 use babelwire_wire::{Frame, Object};
 
 use super::{Direction, Document, Effect, Key, Link, Mode, Msg, Row, Stage, State};
+use crate::words::{self, Text};
 
 /// Applies one thing that happened; gives what has to be done about it, in order.
 pub fn reduce(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -94,10 +95,11 @@ impl<'a> Step<'a> {
                 }
             }
             Msg::TryNow => self.effects.push(Effect::ConnectNow),
+            Msg::Spoken(spoken) => self.state.unspoken = !spoken,
             Msg::DismissNotice => self.state.notice = None,
             Msg::Tick => self.tick(),
             Msg::NotLoaded => {
-                self.state.notice = Some("A part of this page could not be loaded. See whether you are connected; it is tried again by itself.".into());
+                self.state.notice = Some(words::say(Text::PartMissing).into());
             }
             msg => return Some(msg),
         }

@@ -258,12 +258,15 @@ fn a_file_goes_from_choosing_to_done_and_every_step_is_told_in_words() {
     page.tell(Msg::Progress { key, sent: 400 });
     assert_eq!(page.words("a.txt"), "Uploading, 400 of 900 bytes");
     page.tell(Msg::Progress { key, sent: 900 });
-    assert_eq!(page.words("a.txt"), "Uploaded, being checked");
+    assert_eq!(
+        page.words("a.txt"),
+        "Uploaded, waiting for the server to say so"
+    );
     page.tell(Msg::Uploaded {
         key,
         result: Ok(()),
     });
-    assert_eq!(page.words("a.txt"), "Uploaded, being checked");
+    assert_eq!(page.words("a.txt"), "Received, being checked");
 
     page.push(&translation("T1", Status::Queued, 2));
     assert_eq!(page.words("a.txt"), "Waiting");
@@ -659,7 +662,7 @@ fn failure_is_told_with_its_cause_and_cancellation_with_what_is_done() {
     });
     assert_eq!(
         page.words("a.txt"),
-        "Cancelled, 412 of 1,960 paragraphs translated"
+        "Cancelled. Stopped at 412 of 1,960 paragraphs. Download what is done."
     );
 }
 

@@ -1,0 +1,70 @@
+//! Which language the page speaks.
+
+use std::cell::Cell;
+
+use wasm_bindgen::JsCast;
+use web_sys::HtmlSelectElement;
+
+use super::{Store, element, storage};
+use crate::api::Api;
+use crate::store::Msg;
+use crate::{intl, words};
+
+/// The element in which it is chosen.
+pub(crate) const CHOICE: &str = "interface-language";
+
+/// Where the chosen one is kept between visits.
+const KEY: &str = "babelwire.interface";
+
+thread_local! {
+    /// The one that was asked for last.
+    static WANTED: Cell<&'static str> = const { Cell::new("en") };
+}
+
+/// Speaks what was chosen earlier, else what the person reads best.
+pub(super) fn begin(store: &Store) {
+    let kept = storage().and_then(|storage| storage.get_item(KEY).ok().flatten());
+    let tag = kept.and_then(|kept| intl::spoken(&kept));
+    speak(store, tag.unwrap_or_else(intl::best), false);
+}
+
+/// Speaks that language, one of [`intl::SPOKEN`], now and at the next visit.
+pub(crate) fn choose(store: &Store, tag: &'static str) {
+    speak(store, tag, true);
+}
+
+fn speak(store: &Store, tag: &'static str, remember: bool) {
+    WANTED.set(tag);
+    if tag == "en" || tag == words::tag() {
+        return spoken(store, tag, "", remember);
+    }
+    let store = store.clone();
+    Api::new("locales").file(&[tag, ".json"].concat(), move |file| {
+        // Somebody may have thought better of it meanwhile.
+        if WANTED.get() == tag {
+            spoken(&store, tag, &file.unwrap_or_default(), remember);
+        }
+    });
+}
+
+fn spoken(store: &Store, tag: &'static str, file: &str, remember: bool) {
+    let changed = words::tag() != tag;
+    let ok = !changed || intl::speak(tag, file);
+    if ok
+        && remember
+        && let Some(storage) = storage()
+    {
+        // A full or forbidden storage costs a preference, no more.
+        let _ = storage.set_item(KEY, tag);
+    }
+    if !changed && !remember {
+        return;
+    }
+    if let Some(choice) = element(CHOICE) {
+        // What could not be had is not what is spoken.
+        choice
+            .unchecked_into::<HtmlSelectElement>()
+            .set_value(words::tag());
+    }
+    store.dispatch(Msg::Spoken(ok));
+}
