@@ -1,9 +1,11 @@
 //! The REST interface, as the page calls it.
 
+use std::cell::Cell;
+
 use babelwire_wire::rest::Problem;
 use babelwire_wire::{Failure, FromFields, from_json};
 use gloo_net::http::Request;
-use js_sys::Uint8Array;
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, RequestInit, Response};
@@ -56,6 +58,18 @@ impl Call {
     }
 }
 
+/// Answers a GET of that path without the backend, with text or bytes, if it can.
+pub type AnswerInstead = fn(path: &str, bytes: bool) -> Option<Promise>;
+
+thread_local! {
+    static ANSWER_INSTEAD: Cell<Option<AnswerInstead>> = const { Cell::new(None) };
+}
+
+/// Has what can be answered without the backend answered so.
+pub fn answer_instead_with(answer: AnswerInstead) {
+    ANSWER_INSTEAD.set(Some(answer));
+}
+
 impl Api {
     /// The interface under that URL.
     pub fn new(base: &str) -> Self {
@@ -64,9 +78,42 @@ impl Api {
         }
     }
 
+    /// Its address: absolute or relative to the page.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Asks the backend itself for what is under that path: text, or bytes.
+    pub async fn get(&self, path: String, bytes: bool) -> Result<JsValue, Trouble> {
+        let url = [&self.base, "/", &path].concat();
+        let call = Call {
+            bytes,
+            ..Call::get(&[&path])
+        };
+        fetch(&url, &call).await
+    }
+
     /// Where the whole result can be downloaded.
     pub fn result_url(&self, id: &str) -> String {
-        [&self.base, "/translations/", id, "/result"].concat()
+        self.download_url(id, "/result")
+    }
+
+    /// Where something of a translation can be downloaded: a path that begins with a slash.
+    pub fn download_url(&self, id: &str, what: &str) -> String {
+        [&self.base, "/translations/", id, what].concat()
+    }
+
+    /// Deletes what is under that path, and has the browser see to it when the page is gone.
+    pub fn delete_while_leaving(&self, path: &[&str]) {
+        let url = [&self.base, "/", &path.concat()].concat();
+        let init = RequestInit::new();
+        init.set_method("DELETE");
+        // A plain object takes any property.
+        let _ = js_sys::Reflect::set(&init, &"keepalive".into(), &JsValue::TRUE);
+        if let Some(window) = web_sys::window() {
+            // Nobody is left to hear the answer.
+            let _ = window.fetch_with_str_and_init(&url, &init);
+        }
     }
 
     /// Fetches a file beside the page.
@@ -97,7 +144,14 @@ impl Api {
     /// The only future of the page: each `async fn` is a state machine of its own in the wasm.
     fn send(&self, call: Call, then: Box<dyn FnOnce(Result<JsValue, Trouble>)>) {
         let url = [&self.base, "/", &call.path].concat();
-        spawn_local(async move { then(fetch(&url, &call).await) });
+        let instead = ANSWER_INSTEAD.get().filter(|_| call.method == "GET");
+        let instead = instead.and_then(|answer| answer(&call.path, call.bytes));
+        spawn_local(async move {
+            then(match instead {
+                Some(answer) => JsFuture::from(answer).await.map_err(|_| out_of_reach()),
+                None => fetch(&url, &call).await,
+            });
+        });
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Desk {
     pub work: fn(&Store, &State) -> Html,
     /// After each batch: tells people who listen what became of their files.
     pub tell: fn(&State),
+    /// After each batch: has the device follow the page.
+    pub keep: fn(&Store),
     /// At the end of the page: the console, and whatever asks something.
     pub end: fn(&Store, &State) -> Html,
 }
@@ -49,6 +51,7 @@ mod cut {
             side: components::side,
             work: components::work,
             tell: runtime::look_for_news,
+            keep: runtime::keep,
             end: components::end,
         })
     }

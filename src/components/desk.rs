@@ -4,6 +4,7 @@ use yew::prelude::*;
 
 use super::console::{Console, Props as ConsoleProps};
 use super::files::file_list;
+use super::kept::keeping;
 use super::live_news::live_news;
 use super::parts::paragraph;
 use super::reader::{Props as ReaderProps, Reader};
@@ -13,7 +14,12 @@ use crate::words::{Text, say};
 
 /// Below the drop zone.
 pub(crate) fn side(store: &Store, state: &State) -> Html {
-    file_list(store, state)
+    html! {
+        <>
+            { file_list(store, state) }
+            { keeping(store, state) }
+        </>
+    }
 }
 
 /// Beside it.

@@ -1,6 +1,6 @@
 //! What the store asks for, done: the front's part.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use babelwire_client::{Cause, Client, Event, Options, Payload, SendOutcome, State, TabsOptions};
 use babelwire_wire::Inbound;
@@ -15,6 +15,8 @@ use crate::store::{Effect, Link, Mode, Msg, Trouble};
 const TICK: u32 = 20_000;
 
 thread_local! {
+    /// Whether the seconds to the next dial are being counted.
+    static COUNTING: Cell<bool> = const { Cell::new(false) };
     static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
 }
 
@@ -51,7 +53,11 @@ fn connect(store: &Store, url: String) {
             heard.dispatch(Msg::Note(
                 [&*to.describe(), ": ", &cause.describe()].concat(),
             ));
-            heard.dispatch(Msg::Link(link(to)));
+            let link = link(to);
+            heard.dispatch(Msg::Link(link));
+            if link == Link::Waiting && !COUNTING.replace(true) {
+                count_down(heard.clone());
+            }
         }
         Event::Frame {
             payload: Payload::Text(text),
@@ -92,6 +98,24 @@ fn tick(store: Store) {
         tick(store);
     })
     .forget();
+}
+
+/// Shows each second of a wait, as long as there is one.
+fn count_down(store: Store) {
+    Timeout::new(1_000, move || {
+        if seconds_left(Link::Waiting).is_none() {
+            return COUNTING.set(false);
+        }
+        store.dispatch(Msg::Link(Link::Waiting));
+        count_down(store);
+    })
+    .forget();
+}
+
+/// How many seconds there are to the next dial, while one is waited for.
+pub(crate) fn seconds_left(link: Link) -> Option<u64> {
+    let left = client().filter(|_| link == Link::Waiting)?.retry_in()?;
+    u64::try_from(left.as_millis().div_ceil(1_000)).ok()
 }
 
 /// Does one thing, as far as the page's front can; its other half does the rest.

@@ -4,14 +4,19 @@ mod announce;
 mod drop;
 mod files;
 mod front;
+mod idb;
 mod interface;
 mod kept;
 mod reader;
+mod routes;
 mod store;
 
 pub use announce::announce;
 pub(crate) use announce::look as look_for_news;
+pub(crate) use files::{guess, pack};
+pub(crate) use front::seconds_left;
 pub(crate) use interface::{CHOICE as LANGUAGE_CHOICE, choose as choose_language};
+pub(crate) use kept::keep;
 pub use store::Store;
 
 use crate::components::{App, AppProps};
@@ -19,6 +24,9 @@ use crate::store::{Effect, Preferences, State};
 
 /// Where the chosen languages are kept between visits.
 const LANGUAGES_KEY: &str = "babelwire.languages";
+
+/// Where it is noted that this device keeps something.
+const KEPT_KEY: &str = "babelwire.kept";
 
 /// Starts the page in the element `app`.
 pub fn start() {
@@ -36,6 +44,12 @@ pub fn start() {
     )
     .render();
     front::begin(&store);
+    store.last();
+    let kept = storage()
+        .is_some_and(|storage| storage.get_item(KEPT_KEY).is_ok_and(|kept| kept.is_some()));
+    if kept || routes::names_translation() {
+        store.fetch_desk();
+    }
 }
 
 /// What takes more than the front: see [`crate::desk`].

@@ -5,6 +5,7 @@
 
 mod console;
 mod files;
+mod kept;
 mod reader;
 mod support;
 
