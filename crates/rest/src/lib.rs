@@ -67,6 +67,8 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
             get(translations::segments),
         ),
         ("get", "/translations/{id}/rows", get(translations::rows)),
+        ("get", "/translations/{id}/find", get(translations::find)),
+        ("get", "/translations/{id}/proof", get(translations::proof)),
         (
             "get",
             "/translations/{id}/side-by-side",

@@ -10,13 +10,27 @@ use babelwire_wire::rest::Problem;
 pub fn problem(status: StatusCode, detail: &str) -> Response {
     let problem = Problem {
         kind: "about:blank".to_owned(),
-        title: status.canonical_reason().unwrap_or("Error").to_owned(),
+        title: in_words(status).to_owned(),
         status: status.as_u16(),
         detail: detail.to_owned(),
     };
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
     (status, content_type, body).into_response()
+}
+
+/// A status for people, who do not know them by their names.
+fn in_words(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "Not understood",
+        StatusCode::FORBIDDEN => "Not allowed",
+        StatusCode::NOT_FOUND => "Not there",
+        StatusCode::METHOD_NOT_ALLOWED => "Not possible here",
+        StatusCode::CONFLICT => "Not possible now",
+        StatusCode::PAYLOAD_TOO_LARGE => "Too large",
+        status if status.is_client_error() => "Not possible",
+        _ => "Something went wrong here",
+    }
 }
 
 /// An error on its way to the caller.

@@ -5,7 +5,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use babelwire_service::{Listed, ServiceError};
+use babelwire_service::{Find, Listed, ServiceError, Side};
 use babelwire_wire::Translation;
 use babelwire_wire::rest::{CreateTranslation, Created, OneTranslation, Upload};
 use serde::{Deserialize, Serialize};
@@ -179,6 +179,53 @@ pub(crate) async fn segments(
     };
     let segments = app.service.segments(&id(path)?, from, limit).await?;
     Ok(Json(segments).into_response())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct FindQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(rename = "in", default)]
+    side: SideQuery,
+    #[serde(default)]
+    from: u64,
+    limit: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SideQuery {
+    #[default]
+    Both,
+    Source,
+    Translation,
+}
+
+pub(crate) async fn find(
+    State(app): State<App>,
+    path: Id,
+    query: Result<Query<FindQuery>, QueryRejection>,
+) -> Result<Response, Failed> {
+    let Query(query) = match query {
+        Ok(query) => query,
+        Err(rejection) => return Ok(bad_query(&rejection)),
+    };
+    let find = Find {
+        text: query.q,
+        side: match query.side {
+            SideQuery::Both => Side::Both,
+            SideQuery::Source => Side::Source,
+            SideQuery::Translation => Side::Translation,
+        },
+        from: query.from,
+        limit: query.limit,
+    };
+    let found = app.service.find(&id(path)?, &find).await?;
+    Ok(Json(found).into_response())
+}
+
+pub(crate) async fn proof(State(app): State<App>, path: Id) -> Result<Response, Failed> {
+    Ok(Json(app.service.proof(&id(path)?).await?).into_response())
 }
 
 pub(crate) async fn cancel(State(app): State<App>, path: Id) -> Result<Response, Failed> {

@@ -39,7 +39,7 @@ pub use options::{Options, TranslatorChoice};
 use crate::objects::FolderObjects;
 use crate::pseudo::Pseudo;
 use crate::records::SqliteRecords;
-use crate::world::{GatewayNotifier, SystemClock, SystemRandom};
+use crate::world::{BlockingThreads, GatewayNotifier, SystemClock, SystemRandom};
 
 /// How long clients and handlers have to end when the server stops.
 const SHUTDOWN: Duration = Duration::from_secs(3);
@@ -172,6 +172,7 @@ impl Server {
                 SystemRandom::new().map_err(context("the system gives no random bytes"))?,
             ),
             queue: Arc::new(queue),
+            compute: Arc::new(BlockingThreads),
         };
         let limits = Limits {
             file_bytes: options.max_file_bytes,

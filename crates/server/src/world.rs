@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use babelwire_gateway::{Connections, Error};
-use babelwire_service::ports::{Clock, Notifier, PortError, PostError, Random};
+use babelwire_service::ports::{Clock, Compute, Notifier, PortError, PostError, Random};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 /// The machine's clock.
@@ -19,6 +20,20 @@ impl Clock for SystemClock {
 
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
+    }
+}
+
+/// Threads that may be busy for long.
+pub(crate) struct BlockingThreads;
+
+#[async_trait]
+impl Compute for BlockingThreads {
+    async fn apart(&self, work: BoxFuture<'static, ()>) {
+        let runtime = tokio::runtime::Handle::current();
+        let ended = tokio::task::spawn_blocking(move || runtime.block_on(work)).await;
+        if let Err(error) = ended {
+            tracing::error!(%error, "a computation broke off");
+        }
     }
 }
 

@@ -20,11 +20,48 @@ const NEW_CHECKPOINTS: usize = 4;
 /// How many kept segments are read at once.
 const KEPT_SEGMENTS: usize = 500;
 
+/// The characters of an object, as it is read.
+pub(crate) struct Characters {
+    bytes: BoxStream<'static, Result<Bytes, ObjectsError>>,
+    /// What was read: `used` bytes of whole characters, and the beginning of one whose end was not.
+    read: Vec<u8>,
+    used: usize,
+}
+
+impl Characters {
+    /// The characters of an object in UTF-8.
+    pub(crate) fn of(bytes: BoxStream<'static, Result<Bytes, ObjectsError>>) -> Self {
+        Self {
+            bytes,
+            read: Vec::new(),
+            used: 0,
+        }
+    }
+
+    /// The next characters, perhaps none; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<&str>, ServiceError> {
+        self.read.drain(..std::mem::take(&mut self.used));
+        let Some(bytes) = self.bytes.next().await else {
+            return if self.read.is_empty() {
+                Ok(None)
+            } else {
+                Err(not_utf8())
+            };
+        };
+        self.read.extend_from_slice(&bytes?);
+        self.used = match std::str::from_utf8(&self.read) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_some() => return Err(not_utf8()),
+            Err(error) => error.valid_up_to(),
+        };
+        let whole = self.read.get(..self.used).unwrap_or_default();
+        std::str::from_utf8(whole).map(Some).map_err(|_| not_utf8())
+    }
+}
+
 /// The pieces of a text, as it is read.
 pub(crate) struct Pieces {
-    bytes: BoxStream<'static, Result<Bytes, ObjectsError>>,
-    /// The beginning of a character whose end has not been read.
-    carry: Vec<u8>,
+    text: Characters,
     segmenter: Option<Segmenter>,
     checkpoints: Checkpoints,
 }
@@ -83,8 +120,7 @@ impl Pieces {
         let key = &record.object_key;
         match ports.objects.get(Bucket::Texts, key, range).await {
             Ok(object) => Ok(Some(Self {
-                bytes: object.bytes,
-                carry: Vec::new(),
+                text: Characters::of(object.bytes),
                 segmenter: Some(Segmenter::resume(index, offset)),
                 checkpoints: Checkpoints::after(offset),
             })),
@@ -98,27 +134,11 @@ impl Pieces {
         let Some(segmenter) = &mut self.segmenter else {
             return Ok(None);
         };
-        let Some(bytes) = self.bytes.next().await else {
-            let pieces = self.segmenter.take().map(Segmenter::finish);
-            return if self.carry.is_empty() {
-                Ok(pieces)
-            } else {
-                Err(not_utf8())
-            };
+        let Some(text) = self.text.next().await? else {
+            return Ok(self.segmenter.take().map(Segmenter::finish));
         };
-        self.carry.extend_from_slice(&bytes?);
-        let valid = match std::str::from_utf8(&self.carry) {
-            Ok(text) => text,
-            Err(error) if error.error_len().is_some() => return Err(not_utf8()),
-            Err(error) => {
-                std::str::from_utf8(self.carry.get(..error.valid_up_to()).unwrap_or_default())
-                    .unwrap_or_default()
-            }
-        };
-        let pieces = segmenter.push(valid);
+        let pieces = segmenter.push(text);
         self.checkpoints.look(segmenter);
-        let used = valid.len();
-        self.carry.drain(..used);
         Ok(Some(pieces))
     }
 }

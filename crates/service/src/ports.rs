@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use babelwire_wire::{Failure, Segment, Status, Translation};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
@@ -452,6 +453,14 @@ pub trait Clock: Send + Sync {
 pub trait Random: Send + Sync {
     /// 128 random bits.
     fn bytes(&self) -> [u8; 16];
+}
+
+/// Where long computations go, so that nothing else waits for them.
+#[async_trait]
+pub trait Compute: Send + Sync {
+    /// Runs work to its end, on a thread that nobody else needs meanwhile. Dropping the future need
+    /// not stop it.
+    async fn apart(&self, work: BoxFuture<'static, ()>);
 }
 
 /// Work that goes on after whoever asked for it has its answer.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::looks::Looks;
 use crate::ports::{
-    Before, Bucket, Clock, CursorError, Notifier, ObjectStream, Objects, ObjectsError, PortError,
-    Queue, Random, Record, Records, Remains, Translator, Which, Work, Written,
+    Before, Bucket, Clock, Compute, CursorError, Notifier, ObjectStream, Objects, ObjectsError,
+    PortError, Queue, Random, Record, Records, Remains, Translator, Which, Work, Written,
 };
 use crate::rfc3339;
 use crate::slots::Slots;
@@ -18,6 +18,9 @@ use crate::text::Charset;
 
 /// Separates the two halves of [`Listing::next`].
 const NEXT_SEPARATOR: char = '~';
+
+/// How many questions about a whole text are answered at a time: each has a processor for itself.
+const EXAMINERS: usize = 2;
 
 /// The world the service lives in.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
     /// Where longer work goes.
     pub queue: Arc<dyn Queue>,
+    /// Where long computations go.
+    pub compute: Arc<dyn Compute>,
 }
 
 /// What the service refuses to go beyond.
@@ -137,6 +142,8 @@ pub struct Service {
     pub(crate) limits: Limits,
     pub(crate) slots: Slots,
     pub(crate) looks: Looks,
+    /// One for each question about a whole text that is answered at a time.
+    pub(crate) examiners: Slots,
 }
 
 impl Service {
@@ -158,6 +165,7 @@ impl Service {
             limits,
             slots,
             looks: Looks::default(),
+            examiners: Slots::new(EXAMINERS),
         }
     }
 

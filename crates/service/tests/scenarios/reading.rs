@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use babelwire_service::{ServiceError, TextStream};
+use babelwire_service::{Find, ServiceError, Side, TextStream};
 use babelwire_wire::Status;
-use babelwire_wire::rest::{Row, Rows};
+use babelwire_wire::rest::{Found, Proof, Reason, Row, Rows};
 use futures::TryStreamExt;
 
 use crate::world::{Delivery, Process, World, is};
@@ -160,4 +160,103 @@ fn both_sides_in_one_page_are_text_whatever_they_say() {
     assert!(!html.to_lowercase().contains("<script"));
     assert_eq!(html.matches("<tr>").count(), 3);
     assert!(html.ends_with("</html>\n"));
+}
+
+fn find(process: &mut Process, id: &str, find: Find) -> Result<Found, ServiceError> {
+    let (service, id) = (Arc::clone(&process.service), id.to_owned());
+    process.call(async move { service.find(&id, &find).await })
+}
+
+fn proof(process: &mut Process, id: &str) -> Result<Proof, ServiceError> {
+    let (service, id) = (Arc::clone(&process.service), id.to_owned());
+    process.call(async move { service.proof(&id).await })
+}
+
+#[test]
+fn what_is_looked_for_is_found_on_both_sides_whatever_its_case() {
+    let world = World::new();
+    let mut process = Process::start(&world);
+    let source = format!("{}The Übung itself.\n\n{}", many(150), many(1200));
+    let id = process.upload(&source);
+    let text = |text: &str| Find {
+        text: text.to_owned(),
+        ..Find::default()
+    };
+    assert_eq!(find(&mut process, &id, text("x")).unwrap().total, 0);
+    process.run(Delivery::Once, |world| world.stores().segments.len() >= 200);
+    let found = find(&mut process, &id, text("übUNG")).unwrap();
+    assert_eq!((found.total, found.matches), (1, vec![150]));
+    let translated = Find {
+        side: Side::Translation,
+        ..text("number")
+    };
+    let found = find(&mut process, &id, translated.clone()).unwrap();
+    assert!((199..1350).contains(&found.total), "{}", found.total);
+    process.finish(&id);
+    let found = find(&mut process, &id, translated.clone()).unwrap();
+    assert_eq!((found.total, found.matches.len()), (1350, 1000));
+    let rest = Find {
+        from: 1300,
+        limit: Some(20),
+        ..translated
+    };
+    let found = find(&mut process, &id, rest).unwrap();
+    assert_eq!(found.total, 1350);
+    assert_eq!(found.matches, (1300..1320).collect::<Vec<_>>());
+    assert_eq!(find(&mut process, &id, text("nowhere")).unwrap().total, 0);
+    for (query, words) in [("", "0 characters"), (&"ü".repeat(201), "201 characters")] {
+        let error = find(&mut process, &id, text(query)).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_file_is_proved_when_it_has_ended_and_there_is_something_to_prove() {
+    let world = World::new();
+    world.translator.lock().unwrap().fails_on = Some("odd".to_owned());
+    let mut process = Process::start(&world);
+    let source = format!(
+        "See https://example.org/a for 1,000 things.\n\nAn odd one, 7.\n\n* * 42 *\n\n\
+         SHOUTED BEFORE IT WAS TRANSLATED ANYWAY.\n\n{}",
+        many(100)
+    );
+    let id = process.upload(&source);
+    assert!(matches!(
+        proof(&mut process, &id),
+        Err(ServiceError::Conflict(_))
+    ));
+    process.run(Delivery::Once, |world| world.stores().segments.len() >= 50);
+    assert!(matches!(
+        proof(&mut process, &id),
+        Err(ServiceError::Conflict(_))
+    ));
+    process.cancel(&id);
+    process.settle();
+    let partial = proof(&mut process, &id).unwrap();
+    process.retry(&id);
+    process.finish(&id);
+    let whole = proof(&mut process, &id).unwrap();
+    for proof in [&partial, &whole] {
+        assert_eq!(
+            (proof.paragraphs.source, proof.paragraphs.result),
+            (104, 104)
+        );
+        assert_eq!((proof.numbers.source, proof.numbers.kept), (103, 103));
+        // The engine shouts addresses as well.
+        assert_eq!((proof.urls.source, proof.urls.kept), (1, 0));
+        let reasons: Vec<_> = proof
+            .suspicious
+            .iter()
+            .map(|suspicion| (suspicion.index, suspicion.reasons.clone()))
+            .collect();
+        assert_eq!(
+            reasons,
+            [
+                (0, vec![Reason::Urls]),
+                (1, vec![Reason::Failed]),
+                (2, vec![Reason::Unchanged])
+            ]
+        );
+        assert_eq!(proof.suspicious_total, 3);
+    }
 }

@@ -16,6 +16,7 @@ use babelwire_wire::{Frame, Inbound, Segment, Status, Translation};
 use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::executor::{LocalPool, LocalSpawner};
+use futures::future::BoxFuture;
 use futures::task::LocalSpawnExt;
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -301,7 +302,8 @@ impl Process {
                 records: Arc::<Port>::clone(&port),
                 notifier: Arc::<Port>::clone(&port),
                 clock: Arc::<Port>::clone(&port),
-                random: port,
+                random: Arc::<Port>::clone(&port),
+                compute: port,
                 queue: Arc::new(queue),
             },
             limits,
@@ -536,6 +538,13 @@ impl Clock for Port {
         let number = self.0.number();
         self.0.timers.lock().unwrap().insert((time, number), sender);
         let _ = receiver.await;
+    }
+}
+
+#[async_trait]
+impl Compute for Port {
+    async fn apart(&self, work: BoxFuture<'static, ()>) {
+        work.await;
     }
 }
 
