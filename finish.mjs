@@ -212,6 +212,8 @@ function join_parts(javascript) {
   const exported = [...loader.matchAll(/^export const (\w+)/gm)].map(([, name]) => name);
   // `initSync` is the page's own; here it only gives what is there already.
   loader = loader.replace(/^import .*$/gm, "").replaceAll("export const", "const");
+  // The page says so itself, and tries again.
+  loader = loader.replace("console.error", "console.warn");
   const own = /^import \* as (\w+) from ["']\.\/__wasm_split\.js["'];?$/m;
   if (!own.test(javascript)) throw new Error("the page's script does not load its parts");
   return javascript.replace(own, (_, name) => `const ${name} = (() => {${loader}return {${exported}};})();`);

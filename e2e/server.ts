@@ -41,6 +41,8 @@ async function freePort(): Promise<number> {
 /** How a server is started. */
 export interface ServerOptions {
   translator?: 'auto' | 'apertium' | 'pseudo';
+  /** The page's files, if they are not those that were built. */
+  ui?: string;
   /** More options of the command line. */
   more?: string[];
 }
@@ -80,7 +82,7 @@ export class Server {
       [
         ...['--listen', `127.0.0.1:${this.port}`],
         ...['--data', this.data],
-        ...['--ui', setting('BABELWIRE_UI')],
+        ...['--ui', this.options.ui ?? setting('BABELWIRE_UI')],
         ...['--translator', this.options.translator ?? 'apertium'],
         ...(this.options.more ?? []),
       ],

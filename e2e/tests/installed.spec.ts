@@ -39,7 +39,7 @@ test('a page that was visited opens without a server, and goes on when it is bac
 test('a new version is there at the very next visit', async ({ context, complaints }) => {
   const ui = await mkdtemp(join(tmpdir(), 'babelwire-ui-'));
   await cp(process.env.BABELWIRE_UI ?? '', ui, { recursive: true });
-  const server = await Server.start({ more: ['--ui', ui] });
+  const server = await Server.start({ ui });
   try {
     const babelwire = new Babelwire(await context.newPage(), server);
     await babelwire.open();

@@ -74,6 +74,13 @@ async fn headers(State(ui): State<Arc<Ui>>, request: Request, next: Next) -> Res
                 .insert(header::CONTENT_SECURITY_POLICY, policy);
         }
     }
+    if path == "/sw.js" {
+        // A worker is bound by the policy it came with.
+        response.headers_mut().insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; connect-src 'self'"),
+        );
+    }
     response
 }
 
