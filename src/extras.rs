@@ -3,10 +3,17 @@
 use std::cell::Cell;
 
 use crate::desk::Missing;
+use crate::runtime::Store;
+use crate::store::{Packable, Peek};
 
 /// The ways in.
 #[derive(Debug, Clone, Copy)]
-pub struct Extras {}
+pub struct Extras {
+    /// Guesses the encoding of the beginning of a file that is said to be in a language, by a table.
+    pub guess: fn(&[u8], &str, &str) -> Peek,
+    /// Makes an archive of results, and has it saved.
+    pub pack: fn(&Store, Vec<Packable>),
+}
 
 thread_local! {
     static HERE: Cell<Option<Extras>> = const { Cell::new(None) };
@@ -14,11 +21,15 @@ thread_local! {
 
 mod cut {
     use super::{Extras, Missing};
+    use crate::runtime;
 
     #[cfg_attr(feature = "split", wasm_split_helpers::wasm_split(extras, fallible))]
     #[cfg_attr(not(feature = "split"), expect(clippy::unnecessary_wraps))]
     pub(super) fn extras() -> Result<Extras, Missing> {
-        Ok(Extras {})
+        Ok(Extras {
+            guess: runtime::guess,
+            pack: runtime::pack,
+        })
     }
 }
 

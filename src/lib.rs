@@ -5,6 +5,7 @@
 //! - [`announcer`]: what a person hears of it; pure.
 //! - [`components`]: how it looks; knows the store's types, never JSON.
 //! - [`runtime`]: does what the store asks for, in the browser.
+//! - [`peek`], [`zip`]: what the beginning of a file shows, and many files in one; pure.
 //! - [`desk`]: what is fetched only when it is needed.
 //! - [`api`], [`config`], [`source_text`], [`intl`]: the parts of the browser that it needs.
 
@@ -15,7 +16,9 @@ pub mod config;
 pub mod desk;
 pub mod extras;
 pub mod intl;
+pub mod peek;
 pub mod runtime;
 pub mod source_text;
 pub mod store;
 pub mod words;
+pub mod zip;

@@ -1,6 +1,6 @@
 //! Where files come in.
 
-use gloo_file::{File, FileList};
+use js_sys::Array;
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, HtmlInputElement};
 use yew::prelude::*;
@@ -24,7 +24,8 @@ pub(super) fn drop_zone(store: &Store) -> Html {
     let chosen = Callback::from(move |event: Event| {
         let input: HtmlInputElement = event.target_unchecked_into();
         if let Some(files) = input.files() {
-            store.choose(files_of(files));
+            // Emptied below, so it is copied.
+            store.bring(Array::from(&files).into());
         }
         // The same file again has to be a change again.
         input.set_value("");
@@ -37,9 +38,4 @@ pub(super) fn drop_zone(store: &Store) -> Html {
             { paragraph("note", say(Text::DropNote)) }
         </div>
     }
-}
-
-/// A browser's list as files.
-pub(crate) fn files_of(list: web_sys::FileList) -> Vec<File> {
-    FileList::from(list).to_vec()
 }

@@ -10,6 +10,7 @@ mod desk;
 mod drop_zone;
 mod files;
 mod interface_language;
+mod kept;
 mod language_bar;
 mod live_news;
 mod parts;
@@ -17,4 +18,3 @@ mod reader;
 
 pub use app::{App, AppProps};
 pub(crate) use desk::{end, side, work};
-pub(crate) use drop_zone::files_of;

@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use gloo_file::File;
 use gloo_timers::callback::Timeout;
-use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
 use yew::{Callback, MouseEvent};
 
 use crate::api::Api;
 use crate::desk::{self, Desk};
 use crate::source_text::SourceText;
-use crate::store::{Effect, Key, Link, Msg, Picked, State, reduce_front};
+use crate::store::{Effect, FilesMsg, KeptMsg, Key, Link, Msg, State, reduce_front};
 use crate::words;
 
 /// How long a batch waits at most, in milliseconds: a hidden page gets no animation frames.
@@ -40,8 +40,12 @@ struct Inner {
     fetching: Cell<bool>,
     /// What can't be taken in before it is here, in order.
     waiting: RefCell<Vec<Msg>>,
+    /// Whether the device follows the state: its address, its title, what it keeps.
+    lasting: Cell<bool>,
     /// The connection as the root element shows it.
     shown: Cell<Option<Link>>,
+    /// What was dropped, pasted or chosen, before its files are taken out.
+    brought: RefCell<Vec<JsValue>>,
     files: RefCell<Vec<Option<File>>>,
     api: RefCell<Option<Api>>,
     /// The text of the document in the reader, with its translation's id.
@@ -74,7 +78,9 @@ impl Store {
             desk: Cell::default(),
             fetching: Cell::default(),
             waiting: RefCell::default(),
+            lasting: Cell::default(),
             shown: Cell::default(),
+            brought: RefCell::default(),
             files: RefCell::default(),
             api: RefCell::default(),
             text: RefCell::default(),
@@ -99,6 +105,11 @@ impl Store {
     /// Who hears that something changed; once for each batch.
     pub fn listen(&self, listener: Callback<()>) {
         *self.0.listener.borrow_mut() = listener;
+    }
+
+    /// Has the device follow what happens from here on: its address, its title, what it keeps.
+    pub(super) fn last(&self) {
+        self.0.lasting.set(true);
     }
 
     /// What is known. Not to be held across anything that may dispatch a batch.
@@ -160,6 +171,9 @@ impl Store {
         if let Some(desk) = self.desk() {
             (desk.tell)(&self.state());
         }
+        if let (true, Some(desk)) = (self.0.lasting.get(), self.desk()) {
+            (desk.keep)(self);
+        }
         let link = self.state().link;
         if self.0.shown.replace(Some(link)) != Some(link) {
             show_link(link);
@@ -206,7 +220,7 @@ impl Store {
                     store.0.desk.set(Some(desk));
                     let waiting = store.0.waiting.take();
                     store.0.queue.borrow_mut().splice(..0, waiting);
-                    store.await_frame();
+                    store.dispatch(Msg::Kept(KeptMsg::Begin));
                 }
                 Err(desk::Missing) => store.dispatch(Msg::NotLoaded),
             }
@@ -215,25 +229,31 @@ impl Store {
 
     // What the state only names.
 
-    /// Takes files that somebody chose.
-    pub fn choose(&self, chosen: Vec<File>) {
-        let mut picked = Vec::with_capacity(chosen.len());
+    /// Takes what somebody brought: an array of files and folders, or a text.
+    pub fn bring(&self, brought: JsValue) {
+        self.0.brought.borrow_mut().push(brought);
+        self.dispatch(Msg::Files(FilesMsg::Brought));
+    }
+
+    /// What was brought since this was asked last.
+    pub(super) fn take_brought(&self) -> Vec<JsValue> {
+        self.0.brought.take()
+    }
+
+    /// Keeps a file; gives its place.
+    pub(super) fn keep_file(&self, file: File) -> Option<u32> {
         let mut files = self.0.files.borrow_mut();
-        for file in chosen {
-            let Ok(place) = u32::try_from(files.len()) else {
-                break;
-            };
-            picked.push(Picked {
-                file: place,
-                name: file.name(),
-                size: file.size(),
-            });
-            files.push(Some(file));
-        }
-        drop(files);
-        if !picked.is_empty() {
-            self.dispatch(Msg::Chosen(picked));
-        }
+        let place = u32::try_from(files.len()).ok()?;
+        files.push(Some(file));
+        Some(place)
+    }
+
+    /// Takes a file that somebody chose in an earlier visit: gives where it is.
+    pub(super) fn hold(&self, file: File) -> Option<u32> {
+        let mut files = self.0.files.borrow_mut();
+        let place = u32::try_from(files.len()).ok()?;
+        files.push(Some(file));
+        Some(place)
     }
 
     /// A file that somebody chose.
@@ -260,6 +280,11 @@ impl Store {
     /// Where a translation's result can be downloaded.
     pub fn result_url(&self, id: &str) -> Option<String> {
         Some(self.0.api.borrow().as_ref()?.result_url(id))
+    }
+
+    /// Where something of a translation can be downloaded: a path that begins with a slash.
+    pub fn download_url(&self, id: &str, what: &str) -> Option<String> {
+        Some(self.0.api.borrow().as_ref()?.download_url(id, what))
     }
 
     /// Keeps the text of the document in the reader.

@@ -25,12 +25,17 @@ use babelwire_wire::rest::{CreateTranslation, Created, Languages, Listing, Segme
 use babelwire_wire::{Inbound, ObjectEvent, Translation};
 
 pub use crate::words::Trouble;
-pub use document::{Cell, Document, Load};
-pub use files::{Files, FilesEffect, FilesMsg};
-pub use kept::{Kept, KeptEffect, KeptMsg};
-pub use reader::{Reader, ReaderEffect, ReaderMsg};
+pub use document::{Cell, Document, Extent, Load, ROWS_PAGE, RowsAnswer, Sight, WHOLE_BYTES};
+pub use files::{
+    Beginning, Files, FilesEffect, FilesMsg, PARALLEL_PEEKS, PEEK_BYTES, Packable, UNDO_MS,
+};
+pub use kept::{KEPT_BYTES, KEPT_TEXTS, LARGEST_KEPT, LARGEST_UNSENT, UNSENT_BYTES};
+pub use kept::{Kept, KeptEffect, KeptMsg, KeptText, Permission, Remembered, Unsent};
+pub use reader::{
+    Copied, Find, Jump, MATCHES_PAGE, Place, Reader, ReaderEffect, ReaderMsg, Way, Why, fold,
+};
 pub use reduce::{reduce, reduce_front};
-pub use row::{Key, Picked, Row, Stage};
+pub use row::{Key, Leaving, Peek, Picked, Reading, Row, Stage};
 
 /// How many files are sent at the same time. A browser opens six connections to one origin; REST
 /// and whatever else the person does keep the other half.
@@ -205,6 +210,8 @@ pub enum Msg {
         key: Key,
         /// Bytes sent so far.
         sent: u64,
+        /// When, in milliseconds since some moment.
+        now: u64,
     },
     /// An upload was interrupted; it goes on by itself.
     Interrupted {

@@ -14,10 +14,44 @@ pub type Key = u32;
 pub struct Picked {
     /// Where the shell keeps the file itself.
     pub file: u32,
-    /// The file's name.
+    /// The file's name, with its folders where it came in one: `letters/may.txt`.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was last changed, in milliseconds since 1970. With the name and the size it tells
+    /// whether a file is here already.
+    pub modified: u64,
+    /// Whether somebody chose its folder, not the file itself: what is no text is left out.
+    pub in_folder: bool,
+}
+
+/// What the beginning of a file shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peek {
+    /// Its first line with anything to read.
+    pub line: Rc<str>,
+    /// The encodings that it may be in, the likeliest first; empty when there is no doubt.
+    pub encodings: Vec<Reading>,
+}
+
+/// The beginning of a file in one of the encodings that it may be in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The encoding's WHATWG name, such as `Shift_JIS`.
+    pub encoding: Rc<str>,
+    /// The first line in it.
+    pub line: Rc<str>,
+}
+
+/// A row that is about to be deleted, as long as that can be undone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leaving {
+    /// The person is at the button that undoes it: nobody hurries them.
+    pub held: bool,
+    /// Its time is over.
+    pub due: bool,
+    /// It was being sent, and goes on when it stays.
+    pub resume: bool,
 }
 
 /// How far this page is with sending a file.
@@ -69,23 +103,47 @@ pub struct Row {
     pub file: Option<u32>,
     /// A command of this row (cancel, retry, delete) is on its way.
     pub busy: bool,
+    /// When the file was last changed, where it was chosen on this page.
+    pub modified: Option<u64>,
+    /// Whether its folder was chosen, not the file itself.
+    pub in_folder: bool,
+    /// What its beginning shows.
+    pub peek: Option<Rc<Peek>>,
+    /// The encoding that somebody chose for it, by its WHATWG name.
+    pub charset: Option<Rc<str>>,
     /// The seconds until all bytes are sent, as far as can be told.
     pub left: Option<u64>,
+    /// The backend has been seen to have the file.
+    pub arrived: bool,
+    /// About to be deleted.
+    pub leaving: Option<Leaving>,
+    /// The revision of it whose text this device keeps.
+    pub kept: Option<u64>,
+    /// Its file was chosen in an earlier visit: under which name the device kept it.
+    pub restored: Option<Rc<str>>,
 }
 
 impl Row {
-    pub(super) fn local(key: Key, picked: Picked, source: &str, target: &str) -> Self {
+    pub(super) fn local(key: Key, picked: &Picked, source: &str, target: &str) -> Self {
         Self {
             key,
-            name: picked.name.into(),
+            name: picked.name.as_str().into(),
             size: picked.size,
             source: source.into(),
             target: target.into(),
-            stage: Stage::Waiting,
+            stage: Stage::Checking,
             snapshot: None,
             file: Some(picked.file),
             busy: false,
+            modified: Some(picked.modified),
+            in_folder: picked.in_folder,
+            peek: None,
+            charset: None,
             left: None,
+            arrived: false,
+            leaving: None,
+            kept: None,
+            restored: None,
         }
     }
 
@@ -100,7 +158,15 @@ impl Row {
             snapshot: Some(Rc::new(snapshot)),
             file: None,
             busy: false,
+            modified: None,
+            in_folder: false,
+            peek: None,
+            charset: None,
             left: None,
+            arrived: true,
+            leaving: None,
+            kept: None,
+            restored: None,
         }
     }
 
@@ -155,13 +221,57 @@ impl Row {
         self.is_under_way()
     }
 
+    /// Whether what is translated so far is worth a download of its own.
+    pub fn can_download_part(&self) -> bool {
+        matches!(self.status(), Some(Status::Failed | Status::Cancelled)) && self.translated() > 0
+    }
+
     /// Whether it can be tried again.
     pub fn can_retry(&self) -> bool {
-        match self.stage {
-            Stage::Remote => matches!(self.status(), Some(Status::Failed | Status::Cancelled)),
-            Stage::Stopped(_) | Stage::Cancelled => true,
+        match &self.stage {
+            Stage::Remote => {
+                matches!(self.status(), Some(Status::Failed | Status::Cancelled))
+                    || self.failed_paragraphs() > 0
+            }
+            // Without its file, all that helps is to choose it again.
+            Stage::Stopped(_) | Stage::Cancelled => self.file.is_some(),
             _ => false,
         }
+    }
+
+    /// Whether it went wrong, all of it or in parts, and can be tried again.
+    pub fn has_failed(&self) -> bool {
+        let failed = match self.stage {
+            Stage::Stopped(_) => true,
+            _ => self.status() == Some(Status::Failed) || self.failed_paragraphs() > 0,
+        };
+        failed && self.can_retry()
+    }
+
+    /// How many paragraphs of a finished translation were given up.
+    pub fn failed_paragraphs(&self) -> u64 {
+        match (&self.snapshot, self.status()) {
+            (Some(snapshot), Some(Status::Done)) => snapshot.failed,
+            _ => 0,
+        }
+    }
+
+    /// Whether somebody may know better which encoding it is in, and say so.
+    pub fn can_choose_encoding(&self) -> bool {
+        self.file.is_some() && self.is_unsure()
+    }
+
+    pub(super) fn is_unsure(&self) -> bool {
+        self.peek
+            .as_ref()
+            .is_some_and(|peek| !peek.encodings.is_empty())
+    }
+
+    /// The encoding that it is read in: as chosen, as the backend found, or as it looks.
+    pub fn encoding(&self) -> Option<Rc<str>> {
+        let found = || Some(self.snapshot.as_ref()?.charset.as_deref()?.into());
+        let looks = || Some(self.peek.as_ref()?.encodings.first()?.encoding.clone());
+        self.charset.clone().or_else(found).or_else(looks)
     }
 
     fn translated(&self) -> u64 {

@@ -82,9 +82,9 @@ impl Step<'_> {
                         .is_some_and(|other| other.created_at < snapshot.created_at)
                 })
                 .unwrap_or(self.state.rows.len());
-            self.state
-                .rows
-                .insert(place, Rc::new(Row::remote(key, snapshot)));
+            let mut row = Row::remote(key, snapshot);
+            row.kept = row.id().and_then(|id| self.state.kept.revision(id));
+            self.state.rows.insert(place, Rc::new(row));
         }
     }
 
@@ -104,23 +104,28 @@ impl Step<'_> {
         let id = snapshot.id.clone();
         row.snapshot = Some(Rc::new(snapshot));
         let mut abort = false;
-        let mut release = None;
         if status != Status::AwaitingUpload {
             abort = row.is_uploading() && status.is_final();
             row.stage = Stage::Remote;
-            if !matches!(status, Status::Failed | Status::Cancelled) {
-                release = row.file.take();
-            }
+            row.left = None;
         }
         if abort {
             self.effects.push(Effect::AbortUpload(key));
         }
-        self.effects.extend(release.map(Effect::Release));
+        if !matches!(
+            status,
+            Status::AwaitingUpload | Status::Failed | Status::Cancelled
+        ) {
+            self.arrived(key);
+        }
         if self.document(&id).is_some() {
             if before.is_some_and(Status::is_final) && !status.is_final() {
                 self.subscribe();
             }
             self.complete_document();
+        }
+        if before != Some(status) {
+            self.turned(key, status);
         }
         self.start_uploads();
     }
@@ -133,6 +138,7 @@ impl Step<'_> {
     }
 
     pub(super) fn bury(&mut self, id: &str) {
+        self.forget_removed(id);
         if !self.state.is_removed(id) {
             self.state.removed.push(id.to_owned());
         }
@@ -146,7 +152,9 @@ impl Step<'_> {
         if row.holds_slot() {
             self.effects.push(Effect::AbortUpload(key));
         }
-        self.effects.extend(row.file.map(Effect::Release));
+        if let Some(file) = row.file {
+            self.release(file);
+        }
         if self
             .state
             .document
@@ -154,6 +162,7 @@ impl Step<'_> {
             .is_some_and(|document| document.key == key)
         {
             self.state.document = None;
+            self.state.reader.clear();
         }
         self.start_uploads();
     }

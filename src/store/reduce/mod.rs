@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use babelwire_wire::{Frame, Object};
 
-use super::{Direction, Document, Effect, Key, Link, Mode, Msg, Row, Stage, State};
+use super::{Direction, Document, Effect, Key, Link, Mode, Msg, Row, State};
 use crate::words::{self, Text};
 
 /// Applies one thing that happened; gives what has to be done about it, in order.
@@ -107,6 +107,12 @@ impl<'a> Step<'a> {
     }
 
     fn apply(&mut self, msg: Msg) {
+        self.follow(&msg);
+        self.take_in(msg);
+        self.arrive();
+    }
+
+    fn take_in(&mut self, msg: Msg) {
         match msg {
             Msg::Configured(Ok(Mode::LiveConsole)) => {
                 self.state.mode = Mode::LiveConsole;
@@ -117,8 +123,10 @@ impl<'a> Step<'a> {
                 if link == Link::Open {
                     self.subscribe();
                 }
-                if before == Link::Offline {
-                    self.start_uploads();
+                if link == Link::Offline {
+                    self.hold_uploads();
+                } else if before == Link::Offline {
+                    self.resume_uploads();
                 }
             }
             Msg::Languages(result) => {
@@ -127,18 +135,10 @@ impl<'a> Step<'a> {
             }
             Msg::Frame(inbound) => self.frame(inbound),
             Msg::Listed { since, result } => self.listed(since, result),
-            Msg::Chosen(picked) => self.chosen(picked),
+            Msg::Chosen(picked) => self.chosen(&picked),
             Msg::Created { key, result } => self.created(key, result),
-            Msg::Progress { key, sent } => {
-                if let Some(row) = self.row_mut(key).filter(|row| row.is_uploading()) {
-                    row.stage = Stage::Uploading { sent };
-                }
-            }
-            Msg::Interrupted { key } => {
-                if let Some(row) = self.row_mut(key).filter(|row| row.is_uploading()) {
-                    row.stage = Stage::Interrupted;
-                }
-            }
+            Msg::Progress { key, sent, now } => self.progress(key, sent, now),
+            Msg::Interrupted { key } => self.interrupted(key),
             Msg::Uploaded { key, result } => self.uploaded(key, result),
             Msg::Command(key, command) => self.command(key, command),
             Msg::Answered {
@@ -149,7 +149,7 @@ impl<'a> Step<'a> {
             } => self.answered(key, &id, command, result),
             Msg::Open(key) => self.open(key),
             Msg::CloseReader => self.close_reader(),
-            Msg::View(view) => self.state.view = view,
+            Msg::View(view) => self.view(view),
             Msg::Source { id, result } => self.source(&id, result),
             Msg::Segments { id, result } => self.segments(&id, result),
             Msg::ToggleConsole => self.state.console_open = !self.state.console_open,

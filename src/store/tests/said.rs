@@ -55,7 +55,11 @@ fn a_file_is_heard_of_when_it_starts_and_when_it_is_done_and_never_between() {
 
     let key = listener.page.row("a.txt").key;
     listener.tell(created(key, "T1"));
-    listener.tell(Msg::Progress { key, sent: 450 });
+    listener.tell(Msg::Progress {
+        key,
+        sent: 450,
+        now: 0,
+    });
     listener.push(&translation("T1", Status::Queued, 2));
     for revision in 3..50 {
         listener.push(&translation("T1", Status::Translating, revision));
