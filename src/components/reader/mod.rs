@@ -1,19 +1,28 @@
 //! A source and its translation, paragraph by paragraph.
 
-use std::cell::RefCell;
+mod cell;
+mod find;
+mod heights;
+mod proof;
+mod scroll;
+mod text;
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use babelwire_wire::rest::Proof;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlElement};
+use web_sys::{HtmlElement, Node};
 use yew::prelude::*;
 
 use super::files::RowRef;
 use super::parts::{button, paragraph};
 use crate::runtime::Store;
-use crate::store::{Document, Key, Load, Msg, Row, State, View};
-use crate::words::{self, Text, fill, plural, say};
-
-/// How many rows more are shown each time.
-const STEP: usize = 120;
+use crate::store::{Copied, Key, Load, Msg, ReaderMsg, RowsAnswer, State, View};
+use crate::words::{self, Text as Words, fill, say};
+use find::{FindBar, Props as FindProps};
+use proof::ProofPanel;
+use text::{Props as TextProps, Text};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct Props {
@@ -23,17 +32,47 @@ pub(super) struct Props {
     /// The document's own count of its changes.
     version: u64,
     demonstration: bool,
+    /// The find bar's own, as it was when this was made; the same only when it has not changed.
+    find: Option<FindState>,
+    jump: Option<crate::store::Jump>,
+    proof: Option<Rc<Proof>>,
+    proof_open: bool,
+    again: BTreeSet<u64>,
+    copied: Copied,
+}
+
+/// What of a search is shown.
+#[derive(PartialEq)]
+struct FindState {
+    query: Rc<str>,
+    total: Option<u64>,
+    at: Option<u64>,
+    searching: bool,
+    trouble: Option<Rc<str>>,
 }
 
 impl Props {
     pub(super) fn new(store: &Store, state: &State) -> Option<Self> {
         let document = state.document.as_ref()?;
+        let reader = &state.reader;
         Some(Self {
             store: store.clone(),
             row: RowRef(state.row(document.key)?.clone()),
             view: state.view,
             version: document.version,
             demonstration: state.is_demonstration(),
+            find: reader.find.as_ref().map(|find| FindState {
+                query: find.query.clone(),
+                total: find.total,
+                at: find.current(),
+                searching: find.searching,
+                trouble: find.trouble.clone(),
+            }),
+            jump: reader.jump,
+            proof: reader.proof.clone(),
+            proof_open: reader.proof_open,
+            again: reader.again.clone(),
+            copied: reader.copied,
         })
     }
 
@@ -44,56 +83,23 @@ impl Props {
 }
 
 pub(super) struct Reader {
-    /// How many rows are shown at most.
-    shown: usize,
-    /// What was shown of the source's text, by index.
-    slices: RefCell<Vec<Option<Slice>>>,
     heading: NodeRef,
-    text: NodeRef,
 }
 
-/// A part of the source's text, with where it was.
-type Slice = ((u64, u64), AttrValue);
-
-pub(super) struct ShowMore;
-
 impl Component for Reader {
-    type Message = ShowMore;
+    type Message = ();
     type Properties = Props;
 
     fn create(_: &Context<Self>) -> Self {
         Self {
-            shown: STEP,
-            slices: RefCell::default(),
             heading: NodeRef::default(),
-            text: NodeRef::default(),
         }
     }
 
-    fn update(&mut self, ctx: &Context<Self>, ShowMore: ShowMore) -> bool {
-        let state = ctx.props().store.state();
-        let more = state
-            .document
-            .as_ref()
-            .is_some_and(|document| document.len() > self.shown);
-        if more {
-            self.shown += STEP;
-        }
-        more
-    }
-
-    fn rendered(&mut self, ctx: &Context<Self>, first: bool) {
+    fn rendered(&mut self, _: &Context<Self>, first: bool) {
         if first && let Some(heading) = self.heading.get() {
             // A keyboard goes on where the text is.
             let _ = heading.unchecked_into::<HtmlElement>().focus();
-        }
-        // Until there is something to scroll to.
-        if self
-            .text
-            .get()
-            .is_some_and(|text| is_near_end(text.unchecked_ref()))
-        {
-            ctx.link().send_message(ShowMore);
         }
     }
 
@@ -105,126 +111,154 @@ impl Component for Reader {
         let Some(document) = &state.document else {
             return Html::default();
         };
-        let rows = document.len().min(self.shown);
-        let (source, target) = (props.view != View::Translation, props.view != View::Source);
-        let to_come = to_come(document, row);
-        let mut end_of_last = None;
-        let pairs = (0..rows).map(|index| {
-            let range = document.source_range(index);
-            // A blank line between two segments is one of the text's own.
-            let gap = match (end_of_last, range) {
-                (Some(end), Some((start, _))) => start > end + 1,
-                _ => true,
-            };
-            end_of_last = range.map(|(_, end)| end);
-            let text = document
-                .cell(index)
-                .map(|cell| AttrValue::from(cell.text.clone()));
-            html! {
-                <div key={index} class="pair" data-gap={gap.then_some("")}>
-                    if source {
-                        <p class="from" lang={row.source.clone()} dir="auto">
-                            { range.and_then(|range| self.slice(store, index, range)) }
-                        </p>
-                    }
-                    if target {
-                        if let Some(text) = text {
-                            <p class="into" lang={row.target.clone()} dir="auto">{ text }</p>
-                        } else {
-                            <p class="into" data-look="note">{ "…" }</p>
-                        }
-                    }
-                </div>
-            }
-        });
-        let scope = ctx.link().clone();
-        let onscroll = Callback::from(move |event: Event| {
-            if is_near_end(&event.target_unchecked_into()) {
-                scope.send_message(ShowMore);
-            }
-        });
-        let view = match props.view {
-            View::Both => "both",
-            View::Translation | View::Source => "single",
-        };
+        let find = state.reader.find.as_ref();
+        let has_text = document.total > 0;
         html! {
-            <section class="reader" aria-labelledby="reader-region">
-                <span id="reader-region" hidden=true>{ say(Text::Reader) }</span>
+            <section class="reader" aria-labelledby="reader-region" onkeydown={keys(store)}>
+                <span id="reader-region" hidden=true>{ say(Words::Reader) }</span>
                 <header>
-                    { button("quiet back", say(Text::Close), store, |_| Msg::CloseReader) }
                     <div class="title">
                         <h2 ref={self.heading.clone()} tabindex="-1"><bdi>{ row.name.clone() }</bdi></h2>
                         { paragraph("file-state", words::state(row)) }
                     </div>
-                    { views(store, props.view) }
+                    { button("quiet back", say(Words::Close), store, |_| Msg::CloseReader) }
+                    <div class="tools">
+                        { views(store, props.view) }
+                        if has_text {
+                            { tool(store, Words::Find, None, || ReaderMsg::OpenFind) }
+                        }
+                        if props.proof.is_some() {
+                            { tool(store, Words::Proof, Some(props.proof_open), || ReaderMsg::ToggleProof) }
+                        }
+                        { for save(props, document.id.as_str(), document.rows) }
+                    </div>
                 </header>
                 if props.demonstration {
-                    { paragraph("banner warn", say(Text::Demonstration)) }
+                    { paragraph("banner warn", say(Words::Demonstration)) }
                 }
                 if let Load::Failed(why) = &document.source {
-                    { paragraph("banner warn", fill(Text::SourceTrouble, &[why])) }
+                    { paragraph("banner warn", fill(Words::SourceTrouble, &[why])) }
                 }
-                <div ref={self.text.clone()} class="text" data-view={view} tabindex="0" role="group"
-                    aria-label={say(Text::ReaderText)} {onscroll}>
-                    { for pairs }
-                    if document.len() > rows {
-                        <button type="button" data-look="quiet more"
-                            onclick={ctx.link().callback(|_: MouseEvent| ShowMore)}>{ say(Text::ShowMore) }</button>
-                    } else if let Some(words) = to_come {
-                        { paragraph("note to-come", words) }
-                    }
-                </div>
+                if let Some(find) = find {
+                    <FindBar ..FindProps::new(store, find) />
+                }
+                if let Some(proof) = props.proof.as_ref().filter(|_| props.proof_open) {
+                    <ProofPanel store={store.clone()} proof={proof.clone()} again={props.again.clone()}
+                        href={["#/t/", &document.id].concat()} />
+                }
+                <Text ..TextProps::new(store, &state, document, &props.row.0) />
             </section>
         }
     }
 }
 
-/// Whether less than a screen of text is left to scroll to.
-fn is_near_end(text: &Element) -> bool {
-    // The screen's height, not the text's own: without styles the text is as high as all its rows,
-    // and would be near its end for ever.
-    let screen = text
-        .owner_document()
-        .and_then(|document| document.document_element())
-        .map_or(0, |root| root.client_height());
-    text.scroll_height() - text.scroll_top() < 2 * screen
-}
-
-impl Reader {
-    /// The source's text of a row, decoded once.
-    fn slice(&self, store: &Store, index: usize, range: (u64, u64)) -> Option<AttrValue> {
-        let mut slices = self.slices.borrow_mut();
-        if index >= slices.len() {
-            slices.resize(index + 1, None);
-        }
-        let slice = slices.get_mut(index)?;
-        // A range known from its neighbours alone is narrowed when the segment itself comes.
-        if slice.as_ref().is_none_or(|(known, _)| *known != range) {
-            let text = store.source_slice(range)?;
-            *slice = Some((range, text.trim_matches('\n').to_owned().into()));
-        }
-        slice.as_ref().map(|(_, text)| text.clone())
+/// A button of the reader's own; `open` is whether what it opens is.
+fn tool(store: &Store, name: Words, open: Option<bool>, make: fn() -> ReaderMsg) -> Html {
+    let onclick = store.on(move |_: MouseEvent| Msg::Reader(make()));
+    let expanded = open.map(|open| open.to_string());
+    html! {
+        <button type="button" data-look="quiet" aria-expanded={expanded} {onclick}>{ say(name) }</button>
     }
 }
 
-/// What is still missing, in words.
-fn to_come(document: &Document, row: &Row) -> Option<AttrValue> {
-    let missing = document.total.saturating_sub(document.have());
-    if row.can_download() {
-        (missing > 0).then(|| say(Text::LoadingText).into())
-    } else if !row.is_under_way() {
-        None
-    } else if document.is_empty() {
-        Some(say(Text::TextToCome).into())
-    } else if missing > 0 {
-        Some(plural(Text::MoreToCome, missing).into())
+/// What can be taken away of the translation.
+fn save(props: &Props, id: &str, rows: RowsAnswer) -> Option<Html> {
+    let row = &*props.row.0;
+    let done = row.can_download();
+    // A backend that gives rows gives what is there so far, and both sides in one file, as well.
+    let more = rows == RowsAnswer::Given || props.proof.is_some();
+    let stopped = !row.is_under_way() && row.can_open();
+    if !(done || stopped && more) {
+        return None;
+    }
+    let store = &props.store;
+    let link = |name: Words, what: &str| {
+        let href = store.download_url(id, what);
+        html! { <a {href} download="">{ say(name) }</a> }
+    };
+    let copy = match props.copied {
+        Copied::No => Words::Copy,
+        Copied::Coming => Words::CopyComing,
+        Copied::Yes => Words::Copied,
+        Copied::Failed => Words::NotCopied,
+    };
+    let (name, result) = if done {
+        (Words::SaveText, "/result")
     } else {
-        None
+        (Words::DownloadPart, "/result?partial=true")
+    };
+    Some(html! {
+        <>
+            { tool(store, copy, None, || ReaderMsg::Copy) }
+            <details class="save" onfocusout={Callback::from(|event: FocusEvent| close_left(&event))}
+                onkeydown={Callback::from(|event: KeyboardEvent| close_by_key(&event))}>
+                <summary data-look="quiet">{ say(Words::Save) }</summary>
+                <div>
+                    { link(name, result) }
+                    if more {
+                        { link(Words::SaveSideBySide, "/side-by-side") }
+                    }
+                </div>
+            </details>
+        </>
+    })
+}
+
+/// A menu that the focus has left is done with.
+fn close_left(event: &FocusEvent) {
+    let menu: HtmlElement = event.current_target_unchecked();
+    let next = event
+        .related_target()
+        .and_then(|next| next.dyn_into::<Node>().ok());
+    // A click on what takes no focus leads nowhere.
+    if next.is_some_and(|next| !menu.contains(Some(&next))) {
+        let _ = menu.remove_attribute("open");
     }
+}
+
+fn close_by_key(event: &KeyboardEvent) {
+    let menu: HtmlElement = event.current_target_unchecked();
+    if event.key() == "Escape" && menu.has_attribute("open") {
+        event.stop_propagation();
+        let _ = menu.remove_attribute("open");
+        if let Ok(Some(summary)) = menu.query_selector("summary") {
+            let _ = summary.unchecked_into::<HtmlElement>().focus();
+        }
+    }
+}
+
+trait CurrentTarget {
+    fn current_target_unchecked(&self) -> HtmlElement;
+}
+
+impl<E: AsRef<web_sys::Event>> CurrentTarget for E {
+    /// Yew listens at the root: the element is found from the event's own.
+    fn current_target_unchecked(&self) -> HtmlElement {
+        let target: web_sys::Element = self.as_ref().target_unchecked_into();
+        target
+            .closest("details")
+            .ok()
+            .flatten()
+            .unwrap_or(target)
+            .unchecked_into()
+    }
+}
+
+/// The browser's own find sees only the rows in the document: where these are not all, ours is in
+/// its place.
+fn keys(store: &Store) -> Callback<KeyboardEvent> {
+    let store = store.clone();
+    Callback::from(move |event: KeyboardEvent| {
+        let find = (event.ctrl_key() || event.meta_key()) && !event.alt_key() && !event.shift_key();
+        if find && matches!(&*event.key(), "f" | "F") && text::is_long(&store.state()) {
+            event.prevent_default();
+            store.dispatch(Msg::Reader(ReaderMsg::OpenFind));
+        }
+    })
 }
 
 fn views(store: &Store, chosen: View) -> Html {
-    let radio = |name: Text, view: View, make: fn(Key) -> Msg| {
+    let radio = |name: Words, view: View, make: fn(Key) -> Msg| {
         let onchange = store.on(move |_: Event| make(0));
         html! {
             <label>
@@ -234,10 +268,10 @@ fn views(store: &Store, chosen: View) -> Html {
         }
     };
     html! {
-        <div class="views" role="radiogroup" aria-label={say(Text::View)}>
-            { radio(Text::Both, View::Both, |_| Msg::View(View::Both)) }
-            { radio(Text::Translation, View::Translation, |_| Msg::View(View::Translation)) }
-            { radio(Text::Source, View::Source, |_| Msg::View(View::Source)) }
+        <div class="views" role="radiogroup" aria-label={say(Words::View)}>
+            { radio(Words::Both, View::Both, |_| Msg::View(View::Both)) }
+            { radio(Words::Translation, View::Translation, |_| Msg::View(View::Translation)) }
+            { radio(Words::Source, View::Source, |_| Msg::View(View::Source)) }
         </div>
     }
 }
