@@ -279,7 +279,7 @@ async fn deliver(events: mpsc::UnboundedReceiver<String>, service: Arc<Service>)
 fn translator(options: &Options) -> Result<Arc<dyn Translator>, Error> {
     let pseudo = || {
         let delay = Duration::from_millis(options.pseudo_delay_ms);
-        Arc::new(Pseudo::new(delay)) as Arc<dyn Translator>
+        Arc::new(Pseudo::new(delay, options.pseudo_refuses.clone())) as Arc<dyn Translator>
     };
     if options.translator == TranslatorChoice::Pseudo {
         return Ok(pseudo());

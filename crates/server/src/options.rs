@@ -57,6 +57,11 @@ pub struct Options {
     )]
     pub pseudo_delay_ms: u64,
 
+    /// What the pseudo translator refuses to translate until it is asked again: segments that hold
+    /// this text, so that it can be seen what becomes of a file then.
+    #[arg(long, env = "BABELWIRE_PSEUDO_REFUSES", value_name = "TEXT")]
+    pub pseudo_refuses: Option<String>,
+
     /// An origin whose pages may use this backend too, such as http://localhost:3000. Can be
     /// given more than once, or as a list with commas.
     #[arg(

@@ -9,15 +9,17 @@ use babelwire_wire::rest::{Languages, Pair};
 /// Puts accents on letters and brackets around lines: plainly no translation, yet readable.
 pub(crate) struct Pseudo {
     delay: Duration,
+    refuses: Option<String>,
 }
 
 /// How many segments it works on at once.
 const CONCURRENCY: usize = 16;
 
 impl Pseudo {
-    /// `delay` is how long each segment takes.
-    pub(crate) fn new(delay: Duration) -> Self {
-        Self { delay }
+    /// `delay` is how long each segment takes; those that hold `refuses` are translated only when
+    /// they are asked for anew.
+    pub(crate) fn new(delay: Duration, refuses: Option<String>) -> Self {
+        Self { delay, refuses }
     }
 }
 
@@ -53,7 +55,18 @@ impl Translator for Pseudo {
         CONCURRENCY
     }
 
-    async fn translate(&self, _pair: &Pair, text: &str) -> Result<String, TranslateError> {
+    async fn translate(&self, pair: &Pair, text: &str) -> Result<String, TranslateError> {
+        let translated = self.translate_anew(pair, text).await?;
+        match &self.refuses {
+            Some(refuses) if text.contains(refuses) => {
+                let reason = format!("it was told to refuse “{refuses}”");
+                Err(TranslateError::Engine(reason))
+            }
+            _ => Ok(translated),
+        }
+    }
+
+    async fn translate_anew(&self, _pair: &Pair, text: &str) -> Result<String, TranslateError> {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }

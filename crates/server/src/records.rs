@@ -1036,3 +1036,162 @@ fn written(rows: usize) -> Written {
         Written::Yes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(index: u64, text: &str, failed: bool) -> Segment {
+        Segment {
+            index,
+            source: [index * 10, index * 10 + 9],
+            text: text.to_owned(),
+            failed,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_older_version_kept_is_there_and_can_be_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("babelwire.db");
+        {
+            let mut old = rusqlite::Connection::open(&path).unwrap();
+            Migrations::new(vec![M::up(SCHEMA)])
+                .to_latest(&mut old)
+                .unwrap();
+            old.execute_batch(
+                "INSERT INTO translations VALUES (1, 'T', 1, 0, 7, 'a.txt', 5, 'en', 'es',
+                     'UTF-8', 'translating', 1, 2, NULL, NULL, 'then', 'now', 'T/a.txt', NULL, 1,
+                     1, NULL, NULL);
+                 INSERT INTO segments VALUES (1, 1, 0, 0, 9, 'uno');",
+            )
+            .unwrap();
+        }
+        for _ in 0..2 {
+            let records = SqliteRecords::open(&path).unwrap();
+            let mut record = records.get("T").await.unwrap().unwrap();
+            let translation = &record.translation;
+            assert_eq!((translation.done, translation.failed), (1, 0));
+            assert_eq!(
+                (&translation.ahead, &translation.started_at),
+                (&None, &None)
+            );
+            assert_eq!(record.before, None);
+            let kept = records.segments("T", 1, 0, 9).await.unwrap();
+            assert_eq!(
+                kept,
+                [Segment {
+                    source: [0, 9],
+                    ..segment(0, "uno", false)
+                }]
+            );
+            assert_eq!(records.checkpoint("T", 1, 9).await.unwrap(), None);
+            let revision = record.translation.revision;
+            record.translation.revision += 1;
+            let written = records.update(&record, revision).await.unwrap();
+            assert_eq!(written, Written::Yes);
+        }
+    }
+
+    #[tokio::test]
+    async fn every_field_of_a_record_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = SqliteRecords::open(&folder.path().join("babelwire.db")).unwrap();
+        let failure = |title: &str| Failure {
+            title: title.to_owned(),
+            detail: format!("{title} in detail"),
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let record = Record {
+            translation: Translation {
+                id: "T".to_owned(),
+                name: "a.txt".to_owned(),
+                size: 1,
+                source: "en".to_owned(),
+                target: "es".to_owned(),
+                charset: text("UTF-8"),
+                status: Status::Queued,
+                done: 2,
+                failed: 3,
+                total: 4,
+                ahead: Some(5),
+                error: Some(failure("one")),
+                created_at: "c".to_owned(),
+                updated_at: "u".to_owned(),
+                started_at: text("s"),
+                finished_at: text("f"),
+                revision: 6,
+            },
+            object_key: "T/a.txt".to_owned(),
+            asked_charset: text("utf8"),
+            generation: 7,
+            prepared: true,
+            source_etag: text("e"),
+            source_sequencer: text("q"),
+            before: Some(Before {
+                status: Status::Failed,
+                error: Some(failure("two")),
+            }),
+        };
+        records.insert(&record).await.unwrap();
+        assert_eq!(records.get("T").await.unwrap(), Some(record.clone()));
+        let mut next = record.clone();
+        next.translation.revision = 8;
+        next.before = None;
+        assert_eq!(records.update(&next, 6).await.unwrap(), Written::Yes);
+        assert_eq!(records.get("T").await.unwrap(), Some(next.clone()));
+
+        let kept = [
+            segment(0, "a", false),
+            segment(1, "", true),
+            segment(2, "c", false),
+        ];
+        let keep = async |segments: &[Segment]| {
+            let written = records.keep_segments("T", 7, segments).await.unwrap();
+            assert_eq!(written, Written::Yes);
+        };
+        keep(&kept).await;
+        assert_eq!(records.given_up("T", 7).await.unwrap(), 1);
+        let failed = Some(Which::Failed);
+        assert_eq!(records.mark_again("T", 7, failed).await.unwrap(), 1);
+        assert_eq!(records.kept("T", 7).await.unwrap(), [0..1, 2..3]);
+        assert_eq!(records.again("T", 7).await.unwrap(), vec![1..2]);
+        assert_eq!(records.given_up("T", 7).await.unwrap(), 0);
+        let one = Some(Which::One(2));
+        assert_eq!(records.mark_again("T", 7, one).await.unwrap(), 1);
+        assert_eq!(records.again("T", 7).await.unwrap(), vec![2..3]);
+        // Refused this time: the translation that there is stays.
+        keep(&[segment(2, "", true)]).await;
+        assert_eq!(records.segments("T", 7, 0, 9).await.unwrap(), kept);
+        assert_eq!(records.kept("T", 7).await.unwrap(), vec![0..3]);
+        keep(&[segment(1, "b", false)]).await;
+        assert_eq!(records.given_up("T", 7).await.unwrap(), 0);
+        let nowhere = Some(Which::One(9));
+        assert_eq!(records.mark_again("T", 7, nowhere).await.unwrap(), 0);
+
+        let checkpoints =
+            [(100, 7000), (200, 14_000)].map(|(index, offset)| Checkpoint { index, offset });
+        records
+            .keep_checkpoints("T", 7, &checkpoints)
+            .await
+            .unwrap();
+        records
+            .keep_checkpoints("T", 6, &checkpoints)
+            .await
+            .unwrap();
+        for (index, found) in [
+            (99, None),
+            (100, Some(0)),
+            (199, Some(0)),
+            (u64::MAX, Some(1)),
+        ] {
+            assert_eq!(
+                records.checkpoint("T", 7, index).await.unwrap(),
+                found.map(|place: usize| checkpoints[place])
+            );
+        }
+        assert_eq!(records.checkpoint("T", 6, 500).await.unwrap(), None);
+        records.forget_segments("T", None).await.unwrap();
+        assert_eq!(records.checkpoint("T", 7, 500).await.unwrap(), None);
+    }
+}

@@ -5,5 +5,6 @@
 mod live;
 mod page;
 mod process;
+mod reader;
 mod rest;
 mod support;

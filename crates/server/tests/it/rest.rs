@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::support::{Api, Backend, problem};
 
 /// Checks an answer against its schema in the OpenAPI document.
-struct Schemas(Value);
+pub(crate) struct Schemas(Value);
 
 impl Schemas {
-    async fn of(api: &Api) -> Self {
+    pub(crate) async fn of(api: &Api) -> Self {
         Self(api.json("/api/openapi.json").await)
     }
 
-    fn check(&self, name: &str, answer: &Value) {
+    pub(crate) fn check(&self, name: &str, answer: &Value) {
         let schema = json!({
             "$ref": format!("#/components/schemas/{name}"),
             "components": self.0["components"],
