@@ -11,7 +11,7 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const { TRUNK_PROFILE, TRUNK_STAGING_DIR, BABELWIRE_PARTS } = process.env;
@@ -197,17 +197,16 @@ function optimizations() {
  * Puts the parts beside the page, and what loads them into its script. The tool's own script would
  * be one more request, and would have to know the page's by its name.
  */
-function join_parts(javascript) {
+function joinParts(javascript) {
   const parts = readdirSync(BABELWIRE_PARTS).filter((name) => name.endsWith(".wasm") && name !== "main.wasm");
   let loader = readFileSync(join(BABELWIRE_PARTS, "__wasm_split.js"), "utf8");
   for (const name of parts) {
     const file = join(BABELWIRE_PARTS, name);
     optimize(file, [...optimizations(), "--strip-debug", "--strip-producers", "--strip-target-features"]);
     const wasm = readFileSync(file);
-    const hash = createHash("sha256").update(wasm).digest("hex").slice(0, 16);
-    const hashed = `${name.replace(/^split_|\.wasm$/g, "")}-${hash}.wasm`;
-    writeFileSync(join(TRUNK_STAGING_DIR, hashed), wasm);
-    loader = loader.replaceAll(`"./${name}"`, `"./${hashed}"`);
+    const late = hashed(wasm, name.replace(/^split_|\.wasm$/g, ""), "wasm");
+    writeFileSync(join(TRUNK_STAGING_DIR, late), wasm);
+    loader = loader.replaceAll(`"./${name}"`, `"./${late}"`);
   }
   const exported = [...loader.matchAll(/^export const (\w+)/gm)].map(([, name]) => name);
   // `initSync` is the page's own; here it only gives what is there already.
@@ -221,6 +220,29 @@ function join_parts(javascript) {
 
 /** What no first visit loads. */
 const isLate = (name) => /^(?!babelwire-).*\.wasm$/.test(name) || name.startsWith("locales/");
+
+/** The name that a file gets by its content. */
+function hashed(content, stem, extension) {
+  const hash = createHash("sha256").update(content).digest("hex").slice(0, 16);
+  return `${stem}-${hash}.${extension}`;
+}
+
+/** Makes one style sheet of all: a browser shows nothing before it has the last of them. */
+function joinStyles() {
+  const at = (name) => join(TRUNK_STAGING_DIR, name);
+  const html = readFileSync(at("index.html"), "utf8");
+  const links = [...html.matchAll(/<link rel="stylesheet" href="\.\/([^"]+)"[^>]*>\s*/g)];
+  const styles = links.map(([, name]) => readFileSync(at(name), "utf8")).join("\n");
+  const name = hashed(styles, "page", "css");
+  for (const [, name] of links) unlinkSync(at(name));
+  writeFileSync(at(name), styles);
+  const [first] = links.map(([link]) => link);
+  const joined = links.reduce(
+    (html, [link]) => html.replace(link, link === first ? `<link rel="stylesheet" href="./${name}" />` : ""),
+    html,
+  );
+  writeFileSync(at("index.html"), joined);
+}
 
 /** Makes the page one that can be installed, and that opens without a network. */
 function equip() {
@@ -251,7 +273,7 @@ if (TRUNK_PROFILE === "release") {
   for (const file of files.filter((file) => file.endsWith("_bg.wasm"))) {
     const glue = file.replace("_bg.wasm", ".js");
     let javascript = readFileSync(glue, "utf8");
-    if (BABELWIRE_PARTS) javascript = join_parts(javascript);
+    if (BABELWIRE_PARTS) javascript = joinParts(javascript);
     const named = /^\s+(__wb\w+): function|\bwasm\.(wasm_bindgen_\w+)\(/gm;
     const keys = new Set([...javascript.matchAll(named)].map(([, first, second]) => first ?? second));
     const [wasm, short] = shorten(readFileSync(file), keys);
@@ -262,5 +284,6 @@ if (TRUNK_PROFILE === "release") {
     );
     sort(file);
   }
+  joinStyles();
   equip();
 }
