@@ -213,9 +213,12 @@ function joinParts(javascript) {
   loader = loader.replace(/^import .*$/gm, "").replaceAll("export const", "const");
   // The page says so itself, and tries again.
   loader = loader.replace("console.error", "console.warn");
-  const own = /^import \* as (\w+) from ["']\.\/__wasm_split\.js["'];?$/m;
-  if (!own.test(javascript)) throw new Error("the page's script does not load its parts");
-  return javascript.replace(own, (_, name) => `const ${name} = (() => {${loader}return {${exported}};})();`);
+  // One for each part that is loaded from a place of its own.
+  const own = /^import \* as (\w+) from ["']\.\/__wasm_split\.js["'];?$/gm;
+  const [first] = [...javascript.matchAll(own)].map(([, name]) => name);
+  if (!first) throw new Error("the page's script does not load its parts");
+  const parted = `const ${first} = (() => {${loader}return {${exported}};})();`;
+  return javascript.replace(own, (_, name) => (name === first ? parted : `const ${name} = ${first};`));
 }
 
 /** What no first visit loads. */
