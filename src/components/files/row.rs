@@ -6,10 +6,12 @@ use babelwire_wire::Status;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
+use super::super::kept::kept_here;
 use super::super::parts::{named_button, paragraph};
+use super::encoding::encoding;
 use crate::intl::language_name;
 use crate::runtime::Store;
-use crate::store::{Command, Key, Msg, Row, Stage};
+use crate::store::{Command, FilesMsg, Key, Msg, Row, Stage};
 use crate::words::{self, Text, fill, say};
 
 #[derive(PartialEq, Properties)]
@@ -20,6 +22,10 @@ pub(super) struct Props {
     pub(super) open: bool,
     /// Whether what is read is no translation.
     pub(super) demonstration: bool,
+    /// Its place among all, from 1, where not all are in the document.
+    pub(super) place: Option<String>,
+    /// How many there are then.
+    pub(super) size: Option<String>,
 }
 
 /// A row, the same only when it is the very same: rows are replaced, never changed.
@@ -49,13 +55,14 @@ impl Component for FileRow {
 
 fn view(props: &Props) -> Html {
     let row = &*props.row.0;
+    let leaving = row.leaving.is_some();
     let button = |show: bool, verb: Text, of: Text, look: &'static str, make: fn(Key) -> Msg| {
-        show.then(|| {
+        (show && !leaving).then(|| {
             let name = Some(fill(of, &[&row.name]));
             named_button(look, say(verb), name, row.busy, &props.store, row.key, make)
         })
     };
-    let progress = words::progress(row).map(|known| {
+    let progress = words::progress(row).filter(|_| !leaving).map(|known| {
         let label = fill(Text::ProgressOf, &[&row.name]);
         match known {
             Some((value, max)) => html! {
@@ -64,35 +71,99 @@ fn view(props: &Props) -> Html {
             None => html! { <progress key="unknown" aria-label={label} /> },
         }
     });
-    let download = row.can_download().then(|| {
+    let download = |label: Text, name: Text, query: &str| {
         let href = row.id().and_then(|id| props.store.result_url(id));
+        let href = href.map(|href| [&*href, query].concat());
         html! {
             <a class="button" {href} download="" role="button" onkeydown={Callback::from(|event| press(&event))}
-                aria-label={fill(Text::DownloadFile, &[&row.name])}>{ say(Text::Download) }</a>
+                aria-label={fill(name, &[&row.name])}>{ say(label) }</a>
         }
-    });
+    };
+    let download = if leaving {
+        None
+    } else if row.can_download() {
+        Some(download(Text::Download, Text::DownloadFile, ""))
+    } else if row.can_download_part() {
+        let part = download(Text::DownloadPart, Text::DownloadPartOf, "?partial=true");
+        Some(part)
+    } else {
+        None
+    };
     let tone = match (&row.stage, row.status()) {
         (Stage::Stopped(_), _) | (_, Some(Status::Failed)) => "failed",
         (Stage::Cancelled, _) | (_, Some(Status::Cancelled)) => "stopped",
+        _ if leaving => "stopped",
         _ => "active",
     };
+    let state = if leaving {
+        say(Text::StateLeaving).to_owned()
+    } else {
+        words::state(row)
+    };
+    let line = row.peek.as_ref().map(|peek| {
+        let chosen = row.encoding();
+        let reading = peek
+            .encodings
+            .iter()
+            .find(|reading| chosen.as_deref() == Some(&reading.encoding));
+        reading.map_or(&peek.line, |reading| &reading.line)
+    });
+    // Once it is translated, its text is in the reader.
+    let line = line.filter(|line| {
+        !line.is_empty() && !leaving && (!row.can_open() || row.can_choose_encoding())
+    });
+    // Pressed once more, it deletes at once; as the same element, it keeps the focus.
+    let delete = named_button(
+        "quiet",
+        say(Text::Delete),
+        Some(fill(Text::DeleteFile, &[&row.name])),
+        row.busy,
+        &props.store,
+        row.key,
+        |key| Msg::Command(key, Command::Delete),
+    );
     html! {
-        <li class="file" data-tone={tone} aria-current={props.open.then_some("true")}>
+        <li class="file" data-tone={tone} data-key={row.key.to_string()}
+            data-leaving={leaving.then_some("")} aria-current={props.open.then_some("true")}
+            aria-posinset={props.place.clone()} aria-setsize={props.size.clone()}>
             <p class="file-name"><bdi title={row.name.clone()}>{ row.name.clone() }</bdi></p>
             { paragraph("file-facts", facts(row)) }
-            { paragraph("file-state", words::state(row)) }
+            { paragraph("file-state", state) }
+            if let Some(line) = line {
+                <p data-look="file-line" lang={row.source.clone()} dir="auto">{ line.clone() }</p>
+            }
+            if !leaving {
+                { encoding(&props.store, row) }
+            }
             if props.demonstration && row.can_open() {
                 { paragraph("note warn", say(Text::DemonstrationBrief)) }
             }
             { for progress }
+            { kept_here(&props.store, row) }
             <div class="actions">
                 { for button(row.can_open(), Text::Open, Text::OpenFile, "", Msg::Open) }
                 { for download }
                 { for button(row.can_retry(), Text::Retry, Text::RetryFile, "", |key| Msg::Command(key, Command::Retry)) }
                 { for button(row.can_cancel(), Text::Cancel, Text::CancelFile, "quiet", |key| Msg::Command(key, Command::Cancel)) }
-                { for button(true, Text::Delete, Text::DeleteFile, "quiet", |key| Msg::Command(key, Command::Delete)) }
+                { for leaving.then(|| undo(&props.store, row)) }
+                { delete }
             </div>
         </li>
+    }
+}
+
+/// Whoever is at it has all the time they want.
+fn undo(store: &Store, row: &Row) -> Html {
+    let key = row.key;
+    let hold = |held| store.on(move |()| Msg::Files(FilesMsg::Hold { key, held }));
+    let (held, left) = (hold(true), hold(false));
+    let onclick = store.press(key, |key| Msg::Files(FilesMsg::Undo(key)));
+    html! {
+        <button type="button" aria-label={fill(Text::UndoDelete, &[&row.name])} disabled={row.busy} {onclick}
+            onfocus={held.reform(|_: FocusEvent| ())} onblur={left.reform(|_: FocusEvent| ())}
+            onmouseenter={held.reform(|_: MouseEvent| ())} onmouseleave={left.reform(|_: MouseEvent| ())}>
+            { say(Text::Undo) }
+        </button>
     }
 }
 
