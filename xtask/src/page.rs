@@ -39,12 +39,6 @@ const RUSTFLAGS: [&str; 10] = [
 /// and the table that the parts call each other by.
 const SPLIT_FLAGS: [&str; 2] = ["-Clink-arg=--emit-relocs", "-Clink-arg=--export-table"];
 
-/// Whether the parts that a first visit does without become files of their own. Without the tool,
-/// or without Node.js for finish.mjs, the page is in one piece, and larger.
-fn splits(optimize: Optimize) -> bool {
-    optimize == Optimize::Size && tools::has_wasm_split()
-}
-
 /// Has Cargo compile the standard library with the page, for size, with [`RUSTFLAGS`]: some 14 KB
 /// less for each first visit. A panic ends the page either way, and boot.js says so.
 ///
@@ -60,7 +54,7 @@ fn shrink(command: &mut Command, optimize: Optimize) {
             .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size");
         flags.extend(RUSTFLAGS);
     }
-    if splits(optimize) {
+    if optimize == Optimize::Size {
         flags.extend(SPLIT_FLAGS);
         command.args(["--features", "split"]);
     }
@@ -97,19 +91,19 @@ const NOT_INPUTS: [&str; 23] = [
     "fuzz",
 ];
 
-/// Whether `wasm-opt` and esbuild make the page smaller at the end.
+/// Whether the page is cut in two, and `wasm-opt` and esbuild make it smaller at the end.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Optimize {
     /// Yes: the page that is released.
     Size,
-    /// No: Node.js, which they run on, is not here.
+    /// No: Node.js, which they take, is not here.
     No,
 }
 
 impl Optimize {
     /// As far as the tools that are installed allow.
     pub(crate) fn as_possible() -> Self {
-        if tools::has_wasm_opt() {
+        if tools::has_wasm_opt() && tools::has_wasm_split() {
             Self::Size
         } else {
             Self::No
@@ -179,7 +173,7 @@ pub(crate) fn build(optimize: Optimize) -> Result<()> {
         .env_remove("NO_COLOR")
         .current_dir(paths::root());
     shrink(&mut command, optimize);
-    if splits(optimize) {
+    if optimize == Optimize::Size {
         stand_in(&mut command)?;
     }
     run_quietly("page-trunk", &mut command)?;
@@ -329,7 +323,6 @@ fn fingerprint(optimize: Optimize) -> Result<String> {
     // How it is built counts as well.
     include_str!("page.rs").hash(&mut hasher);
     tools::has_rust_source().hash(&mut hasher);
-    splits(optimize).hash(&mut hasher);
     output_of(Command::new("rustc").arg("-V").current_dir(&root)).hash(&mut hasher);
     for (name, path) in files {
         name.hash(&mut hasher);

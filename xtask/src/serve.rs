@@ -30,6 +30,7 @@ enum Need {
     Apertium,
     WasmTarget,
     WasmOpt,
+    WasmSplit,
     Trunk,
     WasmBindgen,
     Page,
@@ -45,6 +46,9 @@ fn find_needs() -> Result<Vec<Need>> {
         needs.extend(find_tools_needed()?);
         if !tools::has_wasm_opt() && on_path("npm").is_some() {
             needs.push(Need::WasmOpt);
+        }
+        if !tools::has_wasm_split() && on_path("npm").is_some() {
+            needs.push(Need::WasmSplit);
         }
         needs.push(Need::Page);
     }
@@ -101,12 +105,20 @@ fn prepare(needs: &[Need], steps: &Steps) -> Result<PathBuf> {
                         tools::install_wasm_bindgen,
                     )?;
                 }
+                if needed(Need::WasmSplit) {
+                    install_wasm_split(steps);
+                }
                 Ok::<_, anyhow::Error>(())
             });
             let server = steps.step("Building the server", || server::build(Profile::Dev))?;
             if needed(Need::Page) {
                 steps.step("Compiling the page", || {
-                    page::compile(Optimize::as_possible())
+                    // With what is still being installed.
+                    page::compile(if on_path("npm").is_some() {
+                        Optimize::Size
+                    } else {
+                        Optimize::No
+                    })
                 })?;
             }
             join(bundler)??;
@@ -142,6 +154,13 @@ fn install_wasm_opt(steps: &Steps) {
     let what = "Installing wasm-opt, which makes the page smaller";
     if let Err(error) = steps.step(what, tools::install_wasm_opt) {
         println!("      The page is a little larger without it. {error:#}");
+    }
+}
+
+fn install_wasm_split(steps: &Steps) {
+    let what = "Installing wasm-split-cli, which cuts the page in two";
+    if let Err(error) = steps.step(what, tools::install_wasm_split) {
+        println!("      The page is in one piece, and larger, without it. {error:#}");
     }
 }
 
