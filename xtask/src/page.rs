@@ -239,7 +239,7 @@ pub(crate) fn cut() -> Result<u8> {
         .args(arguments)
         .status()
         .context("cannot run wasm-bindgen")?;
-    Ok(if status.success() { 0 } else { 1 })
+    Ok(u8::from(!status.success()))
 }
 
 /// Makes scripts and styles smaller, each file in its place. Trunk's own `minify` understands
