@@ -2,8 +2,8 @@
 
 import { expect, test } from '../fixtures.js';
 
-/** 90 KiB: as `cargo xtask check` has it. */
-const BUDGET = 90 * 1024;
+/** As `cargo xtask check` has it. */
+const BUDGET = 90_000;
 
 test.describe('a first visit', () => {
   test.use({ serviceWorkers: 'allow' });

@@ -12,8 +12,8 @@ use crate::process::{describe, run_watched};
 use crate::steps::Steps;
 use crate::{page, paths, test, tools};
 
-/// The most that a first visit may transfer, in bytes after Brotli: 90 KiB.
-const PAGE_BUDGET: u64 = 90 * 1024;
+/// The most that a first visit may transfer, in bytes after Brotli.
+const PAGE_BUDGET: u64 = 90_000;
 
 /// Who may depend on whom, tests aside. Arrows point down only.
 const ARROWS: [(&str, &[&str]); 13] = [

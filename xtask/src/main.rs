@@ -74,7 +74,7 @@ Usage: cargo xtask check
 
 Format, clippy with warnings denied, the layout's rules (who may depend on whom; cores know no
 platform and no clock; views never see JSON), the libraries' documentation and packages, and the
-size of the page: at most 90 KiB after Brotli for all that a first visit transfers.";
+size of the page: at most 90,000 bytes after Brotli for all that a first visit transfers.";
 
 const BENCH_HELP: &str = "\
 Usage: cargo xtask bench [--write] [throughput] [one-megabyte] [large-upload] [idle] [power-cuts]
