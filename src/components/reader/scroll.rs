@@ -27,7 +27,7 @@ const DRIFT: f64 = 20_000.0;
 const JUMP_VIEWS: f64 = 3.0;
 
 /// How much is made ready above and below what is in view, in views.
-const READY_VIEWS: f64 = 1.0;
+const READY_VIEWS: f64 = 1.5;
 
 /// A view of a long text.
 #[derive(Debug, Clone)]
@@ -233,13 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_in_view_and_a_view_above_and_below_are_made() {
+    fn the_rows_in_view_and_a_view_and_a_half_above_and_below_are_made() {
         let mut scroll = text(1000);
         assert_eq!(scroll.seen(), 0..16);
-        assert_eq!(scroll.ready(), 0..31);
+        assert_eq!(scroll.ready(), 0..38);
         scroll.scrolled(4000.0);
         assert_eq!(scroll.seen(), 100..116);
-        assert_eq!(scroll.ready(), 85..131);
+        assert_eq!(scroll.ready(), 77..138);
         scroll.scrolled(39_400.0);
         assert_eq!(scroll.seen(), 985..1000);
     }

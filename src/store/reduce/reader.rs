@@ -224,7 +224,7 @@ impl Step<'_> {
         let from = match document.wanted_row(done, pushed) {
             Some(from) => from,
             // Whether it answers at all has to be known before anything can be looked at.
-            None if !known && pushed && document.total == 0 => 0,
+            None if !known && pushed => document.sight.seen.start,
             None => return,
         };
         // The next page of segments has them.
