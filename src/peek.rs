@@ -280,7 +280,7 @@ mod tests {
     }
 
     fn encode(name: &str, text: &str) -> Vec<u8> {
-        let encoding = Encoding::for_label(name.as_bytes()).expect("a WHATWG label");
+        let encoding = Encoding::for_label(name.as_bytes()).unwrap();
         let (bytes, used, unmappable) = encoding.encode(text);
         assert!(used == encoding && !unmappable, "{name} can't write {text}");
         bytes.into_owned()

@@ -32,8 +32,8 @@ impl Moment {
         let year = year.clamp(1980, 2107) - 1980;
         let low = |value: u32| u16::try_from(value & 0xFFFF).unwrap_or_default();
         Self {
-            time: low(hour << 11 | minute << 5 | second / 2),
-            date: low(year << 9 | month << 5 | day),
+            time: low((hour << 11) | (minute << 5) | (second / 2)),
+            date: low((year << 9) | (month << 5) | day),
         }
     }
 }
@@ -186,7 +186,7 @@ impl Crc {
             self.0 ^= u32::from(*byte);
             for _ in 0..2 {
                 let index = (self.0 & 15) as usize;
-                self.0 = self.0 >> 4 ^ TABLE.get(index).copied().unwrap_or_default();
+                self.0 = (self.0 >> 4) ^ TABLE.get(index).copied().unwrap_or_default();
             }
         }
     }
@@ -205,7 +205,7 @@ const fn table() -> [u32; 16] {
         let mut value = index as u32;
         let mut bit = 0;
         while bit < 4 {
-            value = value >> 1 ^ (value & 1) * 0xEDB8_8320;
+            value = (value >> 1) ^ ((value & 1) * 0xEDB8_8320);
             bit += 1;
         }
         table[index] = value;

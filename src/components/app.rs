@@ -86,7 +86,7 @@ fn work(store: &Store, state: &State) -> Html {
         <main class="work" data-layout={layout}>
             <div class="side">
                 { paragraph("tagline", say(Text::Tagline)) }
-                { drop_zone(store) }
+                { drop_zone(store, state) }
                 if state.is_demonstration() {
                     { paragraph("banner warn", say(Text::Demonstration)) }
                 }

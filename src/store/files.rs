@@ -209,9 +209,18 @@ pub(super) fn archive_path(name: &str, target: &str) -> String {
 fn file_name(part: &str) -> String {
     let harmless = |char: char| match char {
         // Windows' own, and what turns the rest of a name around (Unicode's UAX 9).
-        '<' | '>' | ':' | '"' | '|' | '?' | '*' => '_',
-        '\u{200e}' | '\u{200f}' | '\u{61c}' => '_',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '_',
+        '<'
+        | '>'
+        | ':'
+        | '"'
+        | '|'
+        | '?'
+        | '*'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{61c}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => '_',
         char if char.is_control() => '_',
         char => char,
     };
@@ -238,18 +247,18 @@ pub(super) fn set_apart(paths: &mut [Packable]) {
         let mut path = packable.path.clone();
         let mut number = 2_u32;
         let place = loop {
-            match taken.binary_search(&path.to_lowercase()) {
-                Err(place) => break place,
-                Ok(_) => {
-                    let suffix = [" (", &*number.to_string(), ")"].concat();
-                    let folder = packable.path.rfind('/').map_or(0, |slash| slash + 1);
-                    let dot = packable.path.get(folder..).and_then(|file| file.rfind('.'));
-                    let end = dot.map_or(packable.path.len(), |dot| folder + dot);
-                    let (stem, extension) = packable.path.split_at(end);
-                    path = [stem, &*suffix, extension].concat();
-                    number = number.wrapping_add(1);
-                }
+            if let Err(place) = taken.binary_search(&path.to_lowercase()) {
+                break place;
             }
+            let suffix = [" (", &*number.to_string(), ")"].concat();
+            let folder = packable.path.rfind('/').map_or(0, |slash| slash + 1);
+            let file = packable.path.get(folder..).unwrap_or_default();
+            let end = file
+                .rfind('.')
+                .map_or(packable.path.len(), |dot| folder + dot);
+            let (stem, extension) = packable.path.split_at(end);
+            path = [stem, &*suffix, extension].concat();
+            number = number.wrapping_add(1);
         };
         taken.insert(place, path.to_lowercase());
         packable.path = path;

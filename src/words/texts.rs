@@ -182,7 +182,6 @@ texts! {
     EncodingChoice = "{0}: {1}",
     Summary = "{0} file, {1} done|{0} files, {1} done",
     RetryFailed = "Retry {0}|Retry all {0}",
-    ParagraphsLeft = "{0} paragraph left in the original language|{0} paragraphs left in the original language",
     DownloadAll = "Download all",
     Packing = "Packing {0} of {1}",
     NotPacked = "{0} result could not be fetched and is not in the archive.|{0} results could not be fetched and are not in the archive.",

@@ -156,12 +156,12 @@ fn view(props: &Props) -> Html {
 fn undo(store: &Store, row: &Row) -> Html {
     let key = row.key;
     let hold = |held| store.on(move |()| Msg::Files(FilesMsg::Hold { key, held }));
-    let (held, left) = (hold(true), hold(false));
+    let (arrive, depart) = (hold(true), hold(false));
     let onclick = store.press(key, |key| Msg::Files(FilesMsg::Undo(key)));
     html! {
         <button type="button" aria-label={fill(Text::UndoDelete, &[&row.name])} disabled={row.busy} {onclick}
-            onfocus={held.reform(|_: FocusEvent| ())} onblur={left.reform(|_: FocusEvent| ())}
-            onmouseenter={held.reform(|_: MouseEvent| ())} onmouseleave={left.reform(|_: MouseEvent| ())}>
+            onfocus={arrive.reform(|_: FocusEvent| ())} onblur={depart.reform(|_: FocusEvent| ())}
+            onmouseenter={arrive.reform(|_: MouseEvent| ())} onmouseleave={depart.reform(|_: MouseEvent| ())}>
             { say(Text::Undo) }
         </button>
     }

@@ -106,12 +106,11 @@ impl Basket {
     fn put_listed(&mut self, file: web_sys::File) {
         let path = js_sys::Reflect::get(&file, &"webkitRelativePath".into());
         let path = path.ok().and_then(|path| path.as_string());
-        match path.filter(|path| !path.is_empty()) {
-            Some(path) => self.put(file, path, true),
-            None => {
-                let name = file.name();
-                self.put(file, name, false);
-            }
+        if let Some(path) = path.filter(|path| !path.is_empty()) {
+            self.put(file, path, true);
+        } else {
+            let name = file.name();
+            self.put(file, name, false);
         }
     }
 

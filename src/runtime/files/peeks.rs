@@ -102,11 +102,9 @@ fn decode(encoding: &str, bytes: &[u8]) -> Option<(String, bool)> {
     let bytes = Uint8Array::from(bytes);
     let strict = Object::new();
     Reflect::set(&strict, &"fatal".into(), &JsValue::TRUE).ok()?;
-    match TextDecoder::new(encoding, &strict).ok()?.decode(&bytes) {
-        Ok(text) => Some((text, true)),
-        Err(_) => {
-            let lenient = TextDecoder::new(encoding, &Object::new()).ok()?;
-            Some((lenient.decode(&bytes).ok()?, false))
-        }
+    if let Ok(text) = TextDecoder::new(encoding, &strict).ok()?.decode(&bytes) {
+        return Some((text, true));
     }
+    let lenient = TextDecoder::new(encoding, &Object::new()).ok()?;
+    Some((lenient.decode(&bytes).ok()?, false))
 }

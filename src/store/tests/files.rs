@@ -36,7 +36,7 @@ fn command(key: Key, id: &str, command: Command) -> Effect {
     }
 }
 
-/// Text that may be Shift_JIS or windows-1252.
+/// Text that may be `Shift_JIS` or windows-1252.
 fn unsure() -> Peek {
     let reading = |encoding: &str, line: &str| Reading {
         encoding: encoding.into(),
@@ -52,11 +52,13 @@ fn unsure() -> Peek {
 }
 
 fn bodies(effects: &[Effect]) -> Vec<&CreateTranslation> {
-    let body = |effect| match effect {
-        &Effect::Create { ref body, .. } => Some(body),
-        _ => None,
-    };
-    effects.iter().filter_map(body).collect()
+    let mut bodies = Vec::new();
+    for effect in effects {
+        if let Effect::Create { body, .. } = effect {
+            bodies.push(body);
+        }
+    }
+    bodies
 }
 
 fn peeks(effects: &[Effect]) -> Vec<u32> {
