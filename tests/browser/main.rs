@@ -8,5 +8,6 @@ mod files;
 mod kept;
 mod reader;
 mod support;
+mod words;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
