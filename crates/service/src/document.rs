@@ -49,12 +49,16 @@ impl Characters {
             };
         };
         self.read.extend_from_slice(&bytes?);
-        self.used = match std::str::from_utf8(&self.read) {
-            Ok(text) => text.len(),
+        let valid = match std::str::from_utf8(&self.read) {
+            Ok(text) => {
+                self.used = text.len();
+                return Ok(Some(text));
+            }
             Err(error) if error.error_len().is_some() => return Err(not_utf8()),
             Err(error) => error.valid_up_to(),
         };
-        let whole = self.read.get(..self.used).unwrap_or_default();
+        self.used = valid;
+        let whole = self.read.get(..valid).unwrap_or_default();
         std::str::from_utf8(whole).map(Some).map_err(|_| not_utf8())
     }
 }

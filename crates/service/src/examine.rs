@@ -1,6 +1,8 @@
 //! Questions about a whole text: where something is, and what can be proved. They take a while, so
 //! they are answered apart, a few at a time.
 
+use std::sync::OnceLock;
+
 use babelwire_wire::Status;
 use babelwire_wire::rest::{Found, Proof};
 use futures::FutureExt;
@@ -176,9 +178,25 @@ fn fold(text: &str, folded: &mut String) {
         }
         return;
     }
-    // Only “İ” becomes two, of which the first is its simple mapping.
-    folded.extend(text.chars().map(|c| c.to_lowercase().next().unwrap_or(c)));
+    let known =
+        KNOWN_CASES.get_or_init(|| (0..KNOWN).filter_map(char::from_u32).map(lower).collect());
+    folded.reserve(text.len());
+    for character in text.chars() {
+        let place = usize::try_from(u32::from(character)).unwrap_or(usize::MAX);
+        let known = known.get(place).copied();
+        folded.push(known.unwrap_or_else(|| lower(character)));
+    }
 }
+
+fn lower(character: char) -> char {
+    // Only “İ” becomes two, of which the first is its simple mapping.
+    character.to_lowercase().next().unwrap_or(character)
+}
+
+/// The characters below this one (Latin, Greek, Cyrillic) in lower case: looking them up here takes
+/// a fraction of the time.
+const KNOWN: u32 = 0x530;
+static KNOWN_CASES: OnceLock<Vec<char>> = OnceLock::new();
 
 async fn prove(
     ports: Ports,

@@ -124,6 +124,12 @@ pub(crate) struct Lines {
 impl Lines {
     /// Adds the next part of the text.
     pub(crate) fn add(&mut self, text: &str) {
+        // Most segments are a line: the bytes that line ends begin with are not in them.
+        let may_end = |byte| matches!(byte, b'\n'..=b'\r' | 0x1c..=0x1e | 0xc2 | 0xe2);
+        if !text.bytes().any(may_end) {
+            self.is_in_one |= !text.trim().is_empty();
+            return;
+        }
         for (place, part) in text.split(is_line_end).enumerate() {
             if place > 0 && std::mem::take(&mut self.is_in_one) {
                 self.ended += 1;
@@ -165,9 +171,7 @@ fn should_change(text: &str) -> bool {
 
 /// Whether there can be a number or a URL in a text.
 fn has_marks(text: &str) -> bool {
-    text.bytes()
-        .any(|byte| byte.is_ascii_digit() || !byte.is_ascii() || byte == b':')
-        || text.contains("www.")
+    text.bytes().any(|byte| may_be_digit(byte) || byte == b':') || text.contains("www.")
 }
 
 /// What a translation should not change.
@@ -184,30 +188,38 @@ impl<'a> Marks<'a> {
         if !has_marks(text) {
             return marks;
         }
-        let mut rest = text;
-        // A URL begins where a word does.
-        let mut is_word_begun = false;
-        let mut plain = text;
-        while let Some(character) = rest.chars().next() {
-            if !is_word_begun && let Some(length) = url_at(rest) {
-                let (url, after) = rest.split_at(length);
-                let before = plain.len() - rest.len();
-                numbers_in(plain.get(..before).unwrap_or_default(), &mut marks.numbers);
-                marks.urls.push(url);
-                (rest, plain) = (after, after);
+        let bytes = text.as_bytes();
+        let mut plain = 0;
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            // A URL begins where a word does.
+            let is_within = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+            let is_begin = matches!(byte, b'h' | b'H' | b'f' | b'F' | b'w' | b'W')
+                && !bytes.get(at.wrapping_sub(1)).is_some_and(is_within);
+            let rest = if is_begin { text.get(at..) } else { None };
+            let Some((rest, length)) = rest.and_then(|rest| Some((rest, url_at(rest)?))) else {
+                at += 1;
                 continue;
-            }
-            is_word_begun = character.is_alphanumeric();
-            rest = rest.get(character.len_utf8()..).unwrap_or_default();
+            };
+            numbers_in(text.get(plain..at).unwrap_or_default(), &mut marks.numbers);
+            marks.urls.extend(rest.get(..length));
+            at += length;
+            plain = at;
         }
-        numbers_in(plain, &mut marks.numbers);
+        numbers_in(text.get(plain..).unwrap_or_default(), &mut marks.numbers);
         marks
     }
 
     fn numbers_in(&self, other: &Self) -> Kept {
-        let digits = |marks: &Self| marks.numbers.iter().flatten().cloned().collect::<String>();
+        fn digits<'d>(marks: &'d Marks<'_>) -> impl Iterator<Item = u8> + 'd {
+            marks
+                .numbers
+                .iter()
+                .flatten()
+                .flat_map(|group| group.bytes())
+        }
         let source = self.numbers.len() as u64;
-        if digits(self) == digits(other) {
+        if digits(self).eq(digits(other)) {
             return Kept {
                 source,
                 kept: source,
@@ -283,13 +295,23 @@ fn url_at(text: &str) -> Option<usize> {
 /// Adds the numbers of a text, each as its groups of digits.
 fn numbers_in(text: &str, numbers: &mut Vec<Vec<String>>) {
     let mut number: Vec<String> = Vec::new();
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
+    let mut characters = text.chars();
+    loop {
+        if number.is_empty() {
+            let rest = characters.as_str();
+            let Some(next) = rest.bytes().position(may_be_digit) else {
+                return;
+            };
+            characters = rest.get(next..).unwrap_or_default().chars();
+        }
+        let Some(character) = characters.next() else {
+            return;
+        };
         let Some(value) = digit(character) else {
             continue;
         };
         let mut group = String::from(value);
-        while let Some(value) = characters.peek().copied().and_then(digit) {
+        while let Some(value) = characters.clone().next().and_then(digit) {
             group.push(value);
             characters.next();
         }
@@ -297,8 +319,7 @@ fn numbers_in(text: &str, numbers: &mut Vec<Vec<String>>) {
         let mut ahead = characters.clone();
         let separator = ahead.next();
         let mut digits = 0;
-        while ahead.peek().copied().is_some_and(is_digit) {
-            ahead.next();
+        while ahead.next().is_some_and(is_digit) {
             digits += 1;
         }
         let goes_on = match separator {
@@ -318,6 +339,11 @@ fn numbers_in(text: &str, numbers: &mut Vec<Vec<String>>) {
             numbers.push(std::mem::take(&mut number));
         }
     }
+}
+
+/// Whether a digit may begin with this byte of UTF-8.
+fn may_be_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | 0xd9 | 0xdb | 0xe0 | 0xef)
 }
 
 fn is_digit(character: char) -> bool {
