@@ -274,9 +274,9 @@ mod tests {
     fn the_first_row_is_reached_by_scrolling_up_however_wrong_the_estimate_was() {
         for height in [10.0, 400.0] {
             let mut scroll = text(10_000);
-            scroll.scrolled(200_000.0);
+            scroll.scrolled(40_000.0);
             settle(&mut scroll);
-            for _ in 0..200_000 {
+            for _ in 0..20_000 {
                 if scroll.seen().start == 0 && seen_at(&scroll, 0) == 0.0 {
                     break;
                 }

@@ -113,6 +113,8 @@ pub(super) struct Text {
     /// Whether the rows' estimate is from rows.
     calibrated: bool,
     width: f64,
+    /// How many rows there were when their height was last estimated.
+    estimated: u64,
     /// What was shown of the source's text, by index.
     slices: RefCell<BTreeMap<u64, Slice>>,
     unfolded: BTreeSet<(u64, Side)>,
@@ -124,6 +126,8 @@ pub(super) struct Text {
     had_focus: bool,
     told: Option<(Sight, Place)>,
     telling: Option<Timeout>,
+    /// Rows in all, as far as known.
+    total: u64,
     /// The newest translated row, and whether the view is elsewhere.
     newest: Option<u64>,
     away: bool,
@@ -156,6 +160,7 @@ impl Component for Text {
             following: false,
             calibrated: false,
             width: 0.0,
+            estimated: 0,
             slices: RefCell::default(),
             unfolded: BTreeSet::new(),
             jump: ctx.props().jump,
@@ -164,6 +169,7 @@ impl Component for Text {
             had_focus: false,
             told: None,
             telling: None,
+            total: 0,
             newest: None,
             away: false,
             scroller: NodeRef::default(),
@@ -421,6 +427,7 @@ impl Text {
             return;
         };
         let row = &props.row.0;
+        self.total = document.total;
         self.scroll
             .heights
             .set_count(document.shown(row.can_download()));
@@ -506,6 +513,8 @@ impl Text {
         if (width - self.width).abs() >= 1.0 {
             self.width = width;
             self.forget_heights(ctx);
+        } else if !self.calibrated && self.estimated != self.total {
+            self.estimate(ctx);
         }
         let mut next = block.first_element_child();
         for index in self.made.clone() {
@@ -571,11 +580,17 @@ impl Text {
     fn forget_heights(&mut self, ctx: &Context<Self>) {
         self.scroll.heights.forget();
         self.calibrated = false;
+        self.estimate(ctx);
+    }
+
+    /// Takes rows for as high as their text is long on average.
+    fn estimate(&mut self, ctx: &Context<Self>) {
         let props = ctx.props();
         let state = props.store.state();
         let Some(document) = &state.document else {
             return;
         };
+        self.estimated = document.total;
         let two = props.view == View::Both && self.width >= TWO_COLUMNS;
         let column = if two { self.width / 2.0 } else { self.width };
         let letters = as_f64(document.size) / as_f64(document.total.max(1));

@@ -358,7 +358,7 @@ impl Step<'_> {
         match (from, document.extent) {
             (Some(_), Extent::Whole) => {
                 self.effects
-                    .push(Effect::Reader(ReaderEffect::FindHere { id, query, view }))
+                    .push(Effect::Reader(ReaderEffect::FindHere { id, query, view }));
             }
             (Some(from), Extent::Near) => {
                 self.effects

@@ -8,6 +8,7 @@ use crate::words::{self, Text};
 
 mod files;
 mod kept;
+mod reader;
 mod said;
 
 /// A page with what it asked for so far.
