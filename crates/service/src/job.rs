@@ -179,6 +179,8 @@ impl Service {
     /// Ends a translation of which everything that can be is translated.
     async fn end(&self, mut record: Record) -> Result<(), Stop> {
         let (id, generation) = (record.translation.id.clone(), record.generation);
+        // Marks that somebody made too late for this job.
+        self.ports.records.mark_again(&id, generation, None).await?;
         let failed = self.ports.records.given_up(&id, generation).await?;
         match record.before.take() {
             Some(before) if before.status != Status::Done => {

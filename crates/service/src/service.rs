@@ -479,11 +479,6 @@ impl Service {
                 upload: None,
             });
         }
-        if record.translation.failed > 0 && record.translation.status.is_final() {
-            let records = &self.ports.records;
-            let which = Some(Which::Failed);
-            records.mark_again(id, record.generation, which).await?;
-        }
         let arrived = self
             .ports
             .objects
@@ -516,6 +511,12 @@ impl Service {
                 }
             })
             .await?;
+        if record.translation.status == Status::Queued && record.before.is_none() {
+            // What was given up is tried again, after what was never tried.
+            let records = &self.ports.records;
+            let which = Some(Which::Failed);
+            records.mark_again(id, record.generation, which).await?;
+        }
         let upload = match record.translation.status {
             Status::AwaitingUpload => Some(self.sign_upload(&record).await?),
             _ => None,
@@ -545,18 +546,19 @@ impl Service {
         let (id, generation) = (record.translation.id.as_str(), record.generation);
         check_ended(&record)?;
         let records = &self.ports.records;
-        let marked = records.mark_again(id, generation, Some(which)).await?;
-        if marked == 0 {
-            return Err(ServiceError::Conflict(
-                "This part is not translated yet: retry the whole file.".to_owned(),
-            ));
-        }
-        let failed = match which {
-            Which::Failed => marked,
+        let (done, failed) = match which {
+            Which::Failed => (0, record.translation.failed),
             Which::One(index) => {
-                let segments = records.segments(id, generation, index, 1).await?;
-                let is_failed = segments.first().is_some_and(|segment| segment.failed);
-                u64::from(is_failed)
+                let kept = records.segments(id, generation, index, 1).await?;
+                match kept.first().filter(|kept| kept.index == index) {
+                    Some(kept) if kept.failed => (0, 1),
+                    Some(_) => (1, 0),
+                    None => {
+                        return Err(ServiceError::Conflict(
+                            "This part is not translated yet: retry the whole file.".to_owned(),
+                        ));
+                    }
+                }
             }
         };
         let record = self
@@ -568,11 +570,13 @@ impl Service {
                     error: translation.error.take(),
                 });
                 translation.status = Status::Queued;
+                translation.done = translation.done.saturating_sub(done);
                 translation.failed = translation.failed.saturating_sub(failed);
-                translation.done = translation.done.saturating_sub(marked - failed);
                 Ok(true)
             })
             .await?;
+        // Only now: of two who ask at a time, one is refused before it marks anything.
+        let _: u64 = records.mark_again(id, generation, Some(which)).await?;
         let id = id.to_owned();
         self.ports.queue.push(Work::Translate { id }).await?;
         Ok(record.translation)

@@ -182,6 +182,21 @@ async fn an_engine_that_cannot_start_says_so() {
 }
 
 #[tokio::test]
+async fn an_engine_whose_programs_may_not_run_is_gone_for_every_segment() {
+    let folder = modes(&["eng-spa"], &awk(""));
+    let engine = engine(&folder, |_| {});
+    let program = folder.path().join("lrx-proc");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o644)).unwrap();
+    for _ in 0..2 {
+        let error = engine.translate(&pair("en", "es"), "text").await;
+        assert!(
+            matches!(&error, Err(TranslateError::Unavailable(reason)) if reason.contains("lrx-proc")),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_pair_that_is_installed_later_is_found_later() {
     let folder = modes(&[], &awk(""));
     let engine = engine(&folder, |_| {});

@@ -32,6 +32,18 @@ async fn english_becomes_spanish_and_comes_back() {
 }
 
 #[tokio::test]
+async fn what_is_asked_anew_is_answered_by_pipelines_of_its_own() {
+    let Some(engine) = installed() else { return };
+    let languages = engine.languages().pairs.into_iter();
+    for pair in languages.filter(|pair| pair.source == "en") {
+        let text = "The old house is big, and the new one is not.";
+        let remembered = engine.translate(&pair, text).await.unwrap();
+        let anew = engine.translate_anew(&pair, text).await.unwrap();
+        assert_eq!(anew, remembered, "{pair:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_pair_without_a_direct_way_goes_through_another_language() {
     let Some(engine) = installed() else { return };
     let languages = engine.languages();
