@@ -1,4 +1,4 @@
-//! IndexedDB as futures: just what keeping things takes.
+//! `IndexedDB` as futures: just what keeping things takes.
 
 use js_sys::Promise;
 use wasm_bindgen::closure::Closure;

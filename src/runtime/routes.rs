@@ -46,13 +46,9 @@ pub(super) fn named() -> Option<String> {
     Some(decoded.unwrap_or_else(|_| id.to_owned()))
 }
 
-/// Somebody went back or forward, or wrote an address: gives what it names, unless this page
-/// itself went back.
-pub(super) fn changed() -> Option<Option<String>> {
-    if LEAVING.take() {
-        return None;
-    }
-    Some(named())
+/// The address has changed: gives whether it was this page itself that went back.
+pub(super) fn stepped_back() -> bool {
+    LEAVING.take()
 }
 
 /// Has the address say what the state says.

@@ -117,6 +117,8 @@ pub enum Permission {
 pub struct Remembered {
     /// What the reader showed.
     pub view: Option<View>,
+    /// The languages that files were translated into beside the first, as BCP 47 tags.
+    pub more_targets: Vec<Rc<str>>,
     /// Whether finished texts are not to be kept.
     pub off: bool,
     /// Whether the page may show notifications.
@@ -135,7 +137,7 @@ pub enum KeptMsg {
     /// What is kept was read: the texts, and the translations that are not to be kept.
     Texts(Vec<KeptText>, Vec<String>),
     /// A text is kept now.
-    Stored(KeptText),
+    Stored(Box<KeptText>),
     /// That translation's text could not be kept.
     NotStored(String),
     /// The person has a text forgotten.

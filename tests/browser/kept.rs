@@ -22,8 +22,10 @@ async fn with_kept(names: &[&str]) -> Page {
         let snapshot = done(name, name);
         page.push(&snapshot).await;
         let bytes = 1_500_000;
-        page.tell(Msg::Kept(KeptMsg::Stored(KeptText { snapshot, bytes })))
-            .await;
+        page.tell(Msg::Kept(KeptMsg::Stored(
+            KeptText { snapshot, bytes }.into(),
+        )))
+        .await;
     }
     page.asked();
     page

@@ -7,6 +7,7 @@ mod unseen;
 mod unsent;
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::closure::Closure;
@@ -22,6 +23,9 @@ use crate::store::{Effect, KeptEffect, KeptMsg, Msg, Remembered, View};
 /// Where the reader's view is remembered.
 const VIEW_KEY: &str = "babelwire.view";
 
+/// Where the languages are remembered that files are translated into beside the first.
+const TARGETS_KEY: &str = "babelwire.more-languages";
+
 /// Where it is remembered that no texts are to be kept.
 const OFF_KEY: &str = "babelwire.keep-nothing";
 
@@ -32,6 +36,7 @@ thread_local! {
     /// Whether word was left that something is kept.
     static NOTED: Cell<Option<bool>> = const { Cell::new(None) };
     static VIEW: Cell<Option<View>> = const { Cell::new(None) };
+    static TARGETS: RefCell<Vec<Rc<str>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Does what is about kept things; gives back what is not.
@@ -73,6 +78,12 @@ pub(crate) fn keep(store: &Store) {
     if VIEW.replace(Some(state.view)) != Some(state.view) {
         remember(VIEW_KEY, Some(view_name(state.view)));
     }
+    let targets = &state.files.more_targets;
+    if TARGETS.with_borrow(|known| known != targets) {
+        TARGETS.replace(targets.clone());
+        let targets = targets.join(" ");
+        remember(TARGETS_KEY, (!targets.is_empty()).then_some(&targets));
+    }
     drop(state);
     if let Some(database) = database() {
         texts::keep_next(store, &database);
@@ -106,8 +117,13 @@ fn begin(store: &Store) {
             .find(|view| view_name(*view) == name)
     });
     VIEW.set(view);
+    let more_targets: Vec<Rc<str>> = recall(TARGETS_KEY)
+        .map(|tags| tags.split_whitespace().map(Into::into).collect())
+        .unwrap_or_default();
+    TARGETS.replace(more_targets.clone());
     store.dispatch(Msg::Kept(KeptMsg::Remembered(Remembered {
         view,
+        more_targets,
         off: recall(OFF_KEY).is_some(),
         permission: unseen::permission(),
     })));
@@ -119,9 +135,11 @@ fn begin(store: &Store) {
     };
     let heard = store.clone();
     listen(&window, "popstate", move |_| {
-        let msg = match routes::changed() {
-            Some(address) => KeptMsg::Address(address),
-            None => KeptMsg::Begin,
+        // The address is shown anew after that, for it may not say what it should.
+        let msg = if routes::stepped_back() {
+            KeptMsg::Begin
+        } else {
+            KeptMsg::Address(routes::named())
         };
         heard.dispatch(Msg::Kept(msg));
     });

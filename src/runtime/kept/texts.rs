@@ -137,7 +137,7 @@ fn fetch(store: Store, database: Database, id: String) {
     FETCHING.set(true);
     spawn_local(async move {
         let msg = match keep(&api, &database, &id).await {
-            Ok(text) => KeptMsg::Stored(text),
+            Ok(text) => KeptMsg::Stored(Box::new(text)),
             Err(_) => KeptMsg::NotStored(id),
         };
         FETCHING.set(false);

@@ -272,7 +272,7 @@ pub(super) fn keep(store: &Store, database: &Database) {
             let file = file.and_then(|file| store.file(file));
             let taken = file.as_ref().map_or(0, |_| row.size);
             bytes = bytes - had + taken;
-            puts.push((record.clone(), value(&own, row, file)));
+            puts.push((record.clone(), value(&own, row, file.as_ref())));
             let is = Written {
                 known,
                 bytes: taken,
@@ -304,7 +304,7 @@ pub(super) fn keep(store: &Store, database: &Database) {
     });
 }
 
-fn value(owner: &str, row: &Row, file: Option<File>) -> Object {
+fn value(owner: &str, row: &Row, file: Option<&File>) -> Object {
     let value = Object::new();
     for (name, text) in [
         ("owner", Some(owner)),
@@ -325,7 +325,7 @@ fn value(owner: &str, row: &Row, file: Option<File>) -> Object {
         }
     }
     set(&value, "inFolder", &row.in_folder.into());
-    if let Some(file) = &file {
+    if let Some(file) = file {
         let file: &web_sys::File = file.as_ref();
         set(&value, "file", file);
     }

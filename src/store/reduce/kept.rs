@@ -16,7 +16,7 @@ impl Step<'_> {
             KeptMsg::Address(address) => self.go_to(address),
             KeptMsg::Remembered(remembered) => self.remembered(remembered),
             KeptMsg::Texts(texts, skipped) => self.texts_found(texts, skipped),
-            KeptMsg::Stored(text) => self.stored(text),
+            KeptMsg::Stored(text) => self.stored(*text),
             KeptMsg::NotStored(id) => {
                 self.state.kept.skipped.insert(id);
             }
@@ -47,6 +47,9 @@ impl Step<'_> {
     fn remembered(&mut self, remembered: Remembered) {
         if let Some(view) = remembered.view {
             self.state.view = view;
+        }
+        if self.state.files.more_targets.is_empty() {
+            self.state.files.more_targets = remembered.more_targets;
         }
         self.state.kept.on = !remembered.off;
         self.state.kept.permission = remembered.permission;

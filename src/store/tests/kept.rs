@@ -39,6 +39,10 @@ fn text(snapshot: Translation, bytes: u64) -> KeptText {
     KeptText { snapshot, bytes }
 }
 
+fn stored(snapshot: Translation, bytes: u64) -> Msg {
+    kept(KeptMsg::Stored(text(snapshot, bytes).into()))
+}
+
 fn no_list() -> Msg {
     Msg::Listed {
         since: None,
@@ -172,7 +176,7 @@ fn a_finished_text_is_kept_once_it_is_known_what_is_kept() {
     assert_eq!(next(&page), None);
     nothing_kept(&mut page);
     assert_eq!(next(&page), Some("T1"));
-    page.tell(kept(KeptMsg::Stored(text(done("T1", 5), 2_000))));
+    page.tell(stored(done("T1", 5), 2_000));
     assert_eq!(next(&page), None);
     assert_eq!(page.row("a.txt").kept, Some(5));
     assert_eq!(page.state.kept_in_all(), (1, 2_000));
@@ -182,12 +186,12 @@ fn a_finished_text_is_kept_once_it_is_known_what_is_kept() {
 fn what_was_translated_again_is_kept_again() {
     let mut page = Page::ready();
     nothing_kept(&mut page).push(&done("T1", 5));
-    page.tell(kept(KeptMsg::Stored(text(done("T1", 5), 2_000))));
+    page.tell(stored(done("T1", 5), 2_000));
     page.push(&translation("T1", Status::Translating, 6));
     assert_eq!(next(&page), None, "not before it is finished");
     page.push(&done("T1", 7));
     assert_eq!(next(&page), Some("T1"));
-    page.tell(kept(KeptMsg::Stored(text(done("T1", 7), 3_000))));
+    page.tell(stored(done("T1", 7), 3_000));
     assert_eq!(page.state.kept_in_all(), (1, 3_000));
 }
 
@@ -277,12 +281,12 @@ fn what_the_list_has_named_before_is_known_to_be_kept_and_the_rest_is_forgotten(
 fn what_the_backend_deletes_is_forgotten_here_as_well() {
     let mut page = Page::ready();
     nothing_kept(&mut page).push(&done("T1", 5));
-    page.tell(kept(KeptMsg::Stored(text(done("T1", 5), 9))));
+    page.tell(stored(done("T1", 5), 9));
     page.asked();
     page.frame(r#"{"type":"removed","translationId":"T1","revision":6}"#);
     assert!(page.asked().contains(&forget("T1", false)));
     assert_eq!(page.state.kept_in_all(), (0, 0));
-    page.tell(kept(KeptMsg::Stored(text(done("T1", 5), 9))));
+    page.tell(stored(done("T1", 5), 9));
     assert_eq!(
         page.asked(),
         [forget("T1", false)],
@@ -294,7 +298,7 @@ fn what_the_backend_deletes_is_forgotten_here_as_well() {
 fn what_somebody_has_forgotten_is_not_kept_again() {
     let mut page = Page::ready();
     nothing_kept(&mut page).push(&done("T1", 5));
-    page.tell(kept(KeptMsg::Stored(text(done("T1", 5), 9))));
+    page.tell(stored(done("T1", 5), 9));
     page.asked();
     let key = page.row("a.txt").key;
     page.tell(kept(KeptMsg::Forget(key)));
@@ -312,7 +316,7 @@ fn what_somebody_has_forgotten_is_not_kept_again() {
 fn forgetting_everything_also_ends_the_keeping_until_somebody_wants_it_again() {
     let mut page = Page::ready();
     nothing_kept(&mut page).push(&done("T1", 5));
-    page.tell(kept(KeptMsg::Stored(text(done("T1", 5), 9))));
+    page.tell(stored(done("T1", 5), 9));
     page.push(&named("T2", "b.txt", "2"));
     page.asked();
     page.tell(kept(KeptMsg::ForgetAll));
@@ -335,8 +339,7 @@ fn the_oldest_texts_go_when_there_is_no_room() {
     nothing_kept(&mut page);
     for (id, created_at) in [("T2", "2026-02"), ("T1", "2026-01"), ("T3", "2026-03")] {
         page.push(&named(id, id, created_at));
-        let stored = text(named(id, id, created_at), KEPT_BYTES / 2);
-        page.tell(kept(KeptMsg::Stored(stored)));
+        page.tell(stored(named(id, id, created_at), KEPT_BYTES / 2));
     }
     assert!(page.asked().contains(&forget("T1", false)));
     assert_eq!(page.state.kept_in_all(), (2, KEPT_BYTES));
@@ -496,13 +499,16 @@ fn notifications_are_offered_only_while_there_is_something_to_wait_for_and_nobod
 // Settings.
 
 #[test]
-fn the_view_of_the_last_visit_is_there_again() {
+fn the_view_and_the_languages_of_the_last_visit_are_there_again() {
     let mut page = Page::ready();
     page.tell(kept(KeptMsg::Remembered(Remembered {
         view: Some(View::Translation),
+        more_targets: vec!["fr".into()],
         off: true,
         permission: Permission::Granted,
     })));
     assert_eq!(page.state.view, View::Translation);
     assert!(!page.state.kept.on);
+    let targets: Vec<_> = page.state.targets();
+    assert_eq!(targets, ["es".into(), "fr".into()]);
 }
