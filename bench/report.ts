@@ -3,7 +3,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { expect } from '@playwright/test';
 
-/** A figure, and what it may be at most. */
+/** A figure, and what it has to be. */
 export interface Figure {
   /** What was measured. */
   what: string;
@@ -11,15 +11,20 @@ export interface Figure {
   unit: string;
   /** The most that is right. */
   atMost?: number;
+  /** The least that is right. */
+  atLeast?: number;
 }
 
-/** Notes a figure, and fails if it is above its limit. */
+/** Notes a figure, and fails if it is beyond its limit. */
 export function note(figure: Figure): void {
   const path = process.env.BABELWIRE_BENCH_REPORT;
   if (path) appendFileSync(path, `${JSON.stringify(figure)}\n`);
   console.log(`    ${figure.what}: ${figure.value} ${figure.unit}`);
   if (figure.atMost !== undefined) {
     expect.soft(figure.value, figure.what).toBeLessThanOrEqual(figure.atMost);
+  }
+  if (figure.atLeast !== undefined) {
+    expect.soft(figure.value, figure.what).toBeGreaterThanOrEqual(figure.atLeast);
   }
 }
 

@@ -70,10 +70,17 @@ pub(crate) fn run(write: bool, only: &[String]) -> Result<u8> {
         broken |= found.is_empty();
         figures.extend(found);
     }
-    let measures: Vec<&str> = ["one-megabyte", "large-upload", "idle", "power-cuts"]
-        .into_iter()
-        .filter(|name| wanted(name))
-        .collect();
+    let measures: Vec<&str> = [
+        "lighthouse",
+        "frames",
+        "one-megabyte",
+        "large-upload",
+        "idle",
+        "power-cuts",
+    ]
+    .into_iter()
+    .filter(|name| wanted(name))
+    .collect();
     if !measures.is_empty() {
         println!("\n──── the whole, in a browser ────");
         let (found, passed) = measure(&text, &measures)?;
@@ -243,10 +250,12 @@ fn figure_of_json(line: &str) -> Option<Figure> {
         what: value.get("what")?.as_str()?.to_owned(),
         value: value.get("value")?.as_f64()?,
         unit: value.get("unit")?.as_str()?.to_owned(),
-        limit: value
-            .get("atMost")
-            .and_then(Value::as_f64)
-            .map(Limit::AtMost),
+        limit: {
+            let limit = |name| value.get(name).and_then(Value::as_f64);
+            limit("atMost")
+                .map(Limit::AtMost)
+                .or_else(|| limit("atLeast").map(Limit::AtLeast))
+        },
     })
 }
 

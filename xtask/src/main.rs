@@ -6,6 +6,7 @@ mod debian;
 mod page;
 mod paths;
 mod process;
+mod screenshots;
 mod serve;
 mod server;
 mod steps;
@@ -33,6 +34,7 @@ Babelwire's commands
   cargo xtask test     every test: native, in a browser, with foreign clients, end to end
   cargo xtask check    format, lints, layout rules, docs and packages, size of the page
   cargo xtask bench    the measurements
+  cargo xtask screenshots   pictures of the page in every state, for docs/screenshots
 
 `cargo xtask COMMAND --help` says more. Tools and compiled dependencies are kept in
 ~/.cache/babelwire (BABELWIRE_CACHE names another place; CARGO_TARGET_DIR is respected).";
@@ -77,10 +79,13 @@ platform and no clock; views never see JSON), the libraries' documentation and p
 size of the page: at most 90,000 bytes after Brotli for all that a first visit transfers.";
 
 const BENCH_HELP: &str = "\
-Usage: cargo xtask bench [--write] [throughput] [one-megabyte] [large-upload] [idle] [power-cuts]
+Usage: cargo xtask bench [--write] [lighthouse] [frames] [throughput] [one-megabyte] [large-upload]
+                         [idle] [power-cuts]
 
 Measures, or takes the measurements that are named, and prints a table.
 
+  lighthouse     the built page on a phone of the middle class: Lighthouse's scores, layout shift
+  frames         5,000 frames a second for 10 s on 1,000 rows: none lost, the page goes on moving
   throughput     the engine's pool against one `apertium` process on the same text
   one-megabyte   a megabyte of English into Spanish, in a browser
   large-upload   memory of page and server while 100 MB are uploaded
@@ -88,6 +93,12 @@ Measures, or takes the measurements that are named, and prints a table.
   power-cuts     ten times kill -9 in one job: the same bytes
 
   --write        put the table into docs/measurements.md";
+
+const SCREENSHOTS_HELP: &str = "\
+Usage: cargo xtask screenshots [STATE]…
+
+Takes pictures of the page in every state of e2e/states.ts, light and dark, 320 and 1280 pixels
+wide, and puts them into docs/screenshots. With names of states, of those alone.";
 
 fn main() -> ExitCode {
     match run() {
@@ -152,6 +163,7 @@ fn run() -> Result<u8> {
             Ok(0)
         }
         "bench" => bench_command(&mut arguments),
+        "screenshots" => screenshots_command(&mut arguments),
         "help" => {
             println!("{HELP}");
             Ok(0)
@@ -190,8 +202,25 @@ fn serve_options(
     Ok(Some(options))
 }
 
+fn screenshots_command(arguments: &mut lexopt::Parser) -> Result<u8> {
+    let mut only = Vec::new();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("help") | Short('h') => {
+                println!("{SCREENSHOTS_HELP}");
+                return Ok(0);
+            }
+            Value(name) => only.push(name.string()?),
+            other => bail!("{}\n\n{SCREENSHOTS_HELP}", other.unexpected()),
+        }
+    }
+    screenshots::run(&only)
+}
+
 fn bench_command(arguments: &mut lexopt::Parser) -> Result<u8> {
-    const NAMES: [&str; 5] = [
+    const NAMES: [&str; 7] = [
+        "lighthouse",
+        "frames",
         "throughput",
         "one-megabyte",
         "large-upload",

@@ -479,7 +479,8 @@ pub(crate) fn prepare_page() -> Result<()> {
     in_steps(work)
 }
 
-fn e2e(more: &[OsString]) -> Result<Tally> {
+/// What the tests end to end are run with: Playwright, the server, the page.
+pub(crate) fn playwright() -> Result<Command> {
     prepare_page()?;
     let mut work: Vec<Work> = Vec::new();
     if tools::chromium().is_none() {
@@ -497,21 +498,25 @@ fn e2e(more: &[OsString]) -> Result<Tally> {
     work.push(("Building the server", build_server));
     work.push(("Building the fake gateway", build_fake_gateway));
     in_steps(work)?;
-    let binary = server::build(Profile::Dev)?;
+    let mut command = Command::new("node");
+    command
+        .arg("node_modules/@playwright/test/cli.js")
+        .arg("test")
+        .env("BABELWIRE_SERVER", server::build(Profile::Dev)?)
+        .env("BABELWIRE_FAKE_GATEWAY", server::build_fake_gateway()?)
+        .env("BABELWIRE_UI", page::dist())
+        .env("BABELWIRE_E2E_OUTPUT", paths::work().join("e2e-output"))
+        .env("CHROME", tools::chromium().context("there is no Chromium")?)
+        .current_dir(paths::root().join("e2e"));
+    Ok(command)
+}
+
+fn e2e(more: &[OsString]) -> Result<Tally> {
     let report = paths::work().join("e2e.json");
+    let mut command = playwright()?;
     let _old = fs::remove_file(&report);
     let status = run_watched(
-        Command::new("node")
-            .arg("node_modules/@playwright/test/cli.js")
-            .arg("test")
-            .args(more)
-            .env("BABELWIRE_SERVER", binary)
-            .env("BABELWIRE_FAKE_GATEWAY", server::build_fake_gateway()?)
-            .env("BABELWIRE_UI", page::dist())
-            .env("BABELWIRE_E2E_REPORT", &report)
-            .env("BABELWIRE_E2E_OUTPUT", paths::work().join("e2e-output"))
-            .env("CHROME", tools::chromium().context("there is no Chromium")?)
-            .current_dir(paths::root().join("e2e")),
+        command.args(more).env("BABELWIRE_E2E_REPORT", &report),
         |_| {},
     )?;
     let text = fs::read(&report).context("Playwright wrote no report")?;
