@@ -265,7 +265,8 @@ fn is_among(common: &str, char: char) -> bool {
     false
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use encoding_rs::Encoding;
 

@@ -214,7 +214,8 @@ const fn table() -> [u32; 16] {
     table
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};

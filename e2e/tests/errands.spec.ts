@@ -28,8 +28,9 @@ test('a deleted file is gone from the page and from the server', async ({ babelw
   await babelwire.isDone('short.txt');
   const { id } = await server.translation('short.txt');
   await babelwire.button('Delete short.txt').click();
+  // It can be undone for a moment.
   await expect(babelwire.file('short.txt')).toHaveCount(0);
-  expect(await server.translations()).toEqual([]);
+  await expect.poll(() => server.translations()).toEqual([]);
   expect((await fetch(`${server.origin}/api/translations/${id}/result`)).status).toBe(404);
 });
 
@@ -42,7 +43,12 @@ test('a file that is no text is refused in words, and the page stays well', asyn
   ]);
   await babelwire.choose({ name: 'picture.txt', text: image });
   await expect(babelwire.file('picture.txt')).toContainText(/Failed: .*(text|binary)/i);
-  const translation = await server.translation('picture.txt');
+  expect(await server.translations(), 'it was not even sent').toEqual([]);
+
+  // What only the server knows.
+  await babelwire.choose({ name: 'document.txt', text: '%PDF-1.7\n1 0 obj\n' });
+  await expect(babelwire.file('document.txt')).toContainText(/Failed: .*text/i);
+  const translation = await server.translation('document.txt');
   expect(translation.status).toBe('failed');
   expect(translation.error?.title).toBeTruthy();
 

@@ -1,6 +1,9 @@
 //! Languages, the connection and the list of files.
 
-use babelwire::store::{Command, Effect, Link, Mode, Msg, Picked, Trouble};
+use babelwire::store::{
+    Beginning, Command, Effect, FilesEffect, FilesMsg, Link, Mode, Msg, Peek, Picked, Reading,
+    Trouble,
+};
 use babelwire_wire::rest::{Created, Upload};
 use babelwire_wire::{Failure, Status, Translation};
 use wasm_bindgen::JsCast;
@@ -30,6 +33,13 @@ async fn choose(page: &Page, select: &HtmlSelectElement, value: &str) {
         .dispatch_event(&Event::new_with_event_init_dict("change", &init).unwrap())
         .unwrap();
     page.shown().await;
+}
+
+fn peeked(file: u32, peek: Peek) -> Msg {
+    Msg::Files(FilesMsg::Peeked {
+        file,
+        beginning: Beginning::Text(peek),
+    })
 }
 
 fn options(select: &HtmlSelectElement) -> Vec<String> {
@@ -104,6 +114,8 @@ async fn a_file_shows_from_the_moment_it_is_chosen_and_through_all_its_states() 
         file: 0,
         name: "a.txt".to_owned(),
         size: 2_500_000,
+        modified: 0,
+        in_folder: false,
     }]))
     .await;
     let item = || {
@@ -112,7 +124,16 @@ async fn a_file_shows_from_the_moment_it_is_chosen_and_through_all_its_states() 
             .unwrap()
     };
     let progress = "progress[aria-label='Progress of a.txt']";
-    assert!(item().contains("Preparing to upload"));
+    assert!(item().contains("Being looked at"));
+    page.tell(peeked(
+        0,
+        Peek {
+            line: "The first line.".into(),
+            encodings: Vec::new(),
+        },
+    ))
+    .await;
+    assert!(item().contains("Preparing to upload") && item().contains("The first line."));
     assert!(!page.one(progress).has_attribute("value"));
     page.tell(Msg::Created {
         key: 1,
@@ -134,6 +155,7 @@ async fn a_file_shows_from_the_moment_it_is_chosen_and_through_all_its_states() 
     page.tell(Msg::Progress {
         key: 1,
         sent: 1_000_000,
+        now: 0,
     })
     .await;
     assert!(item().contains("Uploading, 1 of 2.5 MB"), "{}", item());
@@ -265,4 +287,148 @@ async fn a_backend_without_rest_has_no_upload_and_its_console_open() {
     let news = page.one("section[aria-label=News]").text_content().unwrap();
     assert!(news.contains("A new file") && news.contains("k.txt"));
     page.one("section[aria-label=Console]");
+}
+
+fn picked(file: u32, name: &str) -> Picked {
+    Picked {
+        file,
+        name: name.to_owned(),
+        size: 900,
+        modified: 0,
+        in_folder: false,
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_file_in_doubt_shows_its_first_line_in_each_encoding_and_takes_another() {
+    let page = Page::ready().await;
+    page.tell(Msg::Chosen(vec![picked(0, "a.txt")])).await;
+    let reading = |encoding: &str, line: &str| Reading {
+        encoding: encoding.into(),
+        line: line.into(),
+    };
+    page.tell(peeked(
+        0,
+        Peek {
+            line: "吾輩は猫である。".into(),
+            encodings: vec![
+                reading("Shift_JIS", "吾輩は猫である。"),
+                reading("windows-1252", "Œá”y"),
+            ],
+        },
+    ))
+    .await;
+    assert!(
+        page.text()
+            .contains("Looks like Shift_JIS. Wrong? Change it.")
+    );
+    let select: HtmlSelectElement = page
+        .one("select[aria-label='Encoding of a.txt']")
+        .unchecked_into();
+    assert_eq!(
+        options(&select),
+        ["Shift_JIS: 吾輩は猫である。", "windows-1252: Œá”y"]
+    );
+    assert_eq!(select.value(), "Shift_JIS");
+    page.asked();
+    choose(&page, &select, "windows-1252").await;
+    assert!(page.text().contains("Read as windows-1252."));
+    assert_eq!(
+        page.one("[data-look=file-line]").text_content().unwrap(),
+        "Œá”y"
+    );
+}
+
+#[wasm_bindgen_test]
+async fn a_deleted_file_can_be_had_back_and_keeps_the_focus_where_it_was() {
+    let page = Page::ready().await;
+    page.push(&translation("T1", "a.txt", Status::Done, 1))
+        .await;
+    let delete = page.button("Delete a.txt");
+    delete.focus().unwrap();
+    delete.click();
+    page.shown().await;
+    assert!(!page.has_button("Open a.txt") && !page.has_button("Download a.txt"));
+    let document = web_sys::window().unwrap().document().unwrap();
+    let focused = document.active_element().unwrap();
+    assert!(
+        focused.is_same_node(Some(&delete)),
+        "a second press deletes"
+    );
+    assert_eq!(page.asked(), [Effect::Files(FilesEffect::AwaitUndo(1))]);
+
+    // Whoever is at the button is not hurried.
+    let undo = page.button("Undo deleting a.txt");
+    undo.focus().unwrap();
+    page.shown().await;
+    page.tell(Msg::Files(FilesMsg::Due(1))).await;
+    assert_eq!(page.asked(), []);
+    undo.click();
+    page.shown().await;
+    page.button("Open a.txt");
+    assert_eq!(page.asked(), []);
+}
+
+#[wasm_bindgen_test]
+async fn of_a_thousand_files_those_in_view_are_in_the_document_and_each_knows_its_place() {
+    let page = Page::ready().await;
+    let files = (0..1_000).map(|file| picked(file, &format!("{file:04}.txt")));
+    page.tell(Msg::Chosen(files.collect())).await;
+    page.shown().await;
+    let items = page.all("ul[aria-label=Files] > li");
+    assert!((10..200).contains(&items.len()), "{}", items.len());
+    assert_eq!(items[0].get_attribute("aria-posinset").unwrap(), "1");
+    assert_eq!(items[0].get_attribute("aria-setsize").unwrap(), "1000");
+
+    let list = page.one("ul[aria-label=Files]");
+    let height = list.get_bounding_client_rect().height();
+    assert!(height > 50_000.0, "room for all: {height}");
+    page.to_the_end_of(&list);
+    for _ in 0..6 {
+        page.shown().await;
+    }
+    page.button("Delete 0999.txt");
+    assert!(!page.has_button("Delete 0000.txt"));
+    assert!(page.all("ul[aria-label=Files] > li").len() < 200);
+}
+
+#[wasm_bindgen_test]
+async fn up_to_a_hundred_files_are_all_in_the_document() {
+    let page = Page::ready().await;
+    let files = (0..100).map(|file| picked(file, &format!("{file:03}.txt")));
+    page.tell(Msg::Chosen(files.collect())).await;
+    assert_eq!(page.all("ul[aria-label=Files] > li").len(), 100);
+    page.button("Delete 099.txt");
+}
+
+#[wasm_bindgen_test]
+async fn all_files_are_summed_up_and_their_results_come_in_one_archive() {
+    let page = Page::ready().await;
+    page.push(&translation("T1", "a.txt", Status::Done, 1))
+        .await;
+    assert!(page.all(".summary").is_empty(), "one file is its own sum");
+    page.push(&translation("T2", "b.txt", Status::Translating, 1))
+        .await;
+    assert!(page.text().contains("2 files, 1 done"));
+    page.button("Download all").click();
+    page.shown().await;
+    assert!(page.text().contains("Packing 0 of 1"));
+    assert!(matches!(
+        &page.asked()[..],
+        [Effect::Files(FilesEffect::Pack(all))] if all.len() == 1
+    ));
+}
+
+#[wasm_bindgen_test]
+async fn more_languages_are_ticked_and_taken_away() {
+    let page = Page::ready().await;
+    page.button("More languages").click();
+    page.shown().await;
+    let tick = page.one("#more-languages input");
+    tick.click();
+    page.shown().await;
+    assert_eq!(page.store.state().targets().len(), 2);
+    page.button("Remove French").click();
+    page.shown().await;
+    assert_eq!(page.store.state().targets().len(), 1);
 }
