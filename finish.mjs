@@ -197,7 +197,7 @@ function optimizations() {
  * Puts the parts beside the page, and what loads them into its script. The tool's own script would
  * be one more request, and would have to know the page's by its name.
  */
-function joinParts(javascript) {
+function joinParts(javascript, styles) {
   const parts = readdirSync(BABELWIRE_PARTS).filter((name) => name.endsWith(".wasm") && name !== "main.wasm");
   let loader = readFileSync(join(BABELWIRE_PARTS, "__wasm_split.js"), "utf8");
   for (const name of parts) {
@@ -211,6 +211,16 @@ function joinParts(javascript) {
   const exported = [...loader.matchAll(/^export const (\w+)/gm)].map(([, name]) => name);
   // `initSync` is the page's own; here it only gives what is there already.
   loader = loader.replace(/^import .*$/gm, "").replaceAll("export const", "const");
+  // Its styles come with the desk.
+  const begins = "__wasm_split_load_desk = wrapAsyncCb(makeLoad(() => {";
+  if (!loader.includes(begins)) throw new Error("nothing loads the desk");
+  loader = loader.replace(begins, `${begins} addStyles();`);
+  loader += `
+    function addStyles() {
+      const href = new URL("./${styles}", import.meta.url).href;
+      if ([...document.styleSheets].some((sheet) => sheet.href === href)) return;
+      document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
+    }`;
   // The page says so itself, and tries again.
   loader = loader.replace("console.error", "console.warn");
   // One for each part that is loaded from a place of its own.
@@ -222,7 +232,8 @@ function joinParts(javascript) {
 }
 
 /** What no first visit loads. */
-const isLate = (name) => /^(?!babelwire-).*\.wasm$/.test(name) || name.startsWith("locales/");
+const isLate = (name) =>
+  /^(?!babelwire-).*\.wasm$|^desk-|^locales\/|^encodings\.txt$/.test(name);
 
 /** The name that a file gets by its content. */
 function hashed(content, stem, extension) {
@@ -230,21 +241,30 @@ function hashed(content, stem, extension) {
   return `${stem}-${hash}.${extension}`;
 }
 
-/** Makes one style sheet of all: a browser shows nothing before it has the last of them. */
+/**
+ * Makes one style sheet of all, or where the page is cut in two, one for each half: a browser shows
+ * nothing before it has all that the page names. Gives the name of the second.
+ */
 function joinStyles() {
   const at = (name) => join(TRUNK_STAGING_DIR, name);
-  const html = readFileSync(at("index.html"), "utf8");
+  let html = readFileSync(at("index.html"), "utf8");
   const links = [...html.matchAll(/<link rel="stylesheet" href="\.\/([^"]+)"[^>]*>\s*/g)];
-  const styles = links.map(([, name]) => readFileSync(at(name), "utf8")).join("\n");
-  const name = hashed(styles, "page", "css");
-  for (const [, name] of links) unlinkSync(at(name));
-  writeFileSync(at(name), styles);
-  const [first] = links.map(([link]) => link);
-  const joined = links.reduce(
-    (html, [link]) => html.replace(link, link === first ? `<link rel="stylesheet" href="./${name}" />` : ""),
-    html,
-  );
-  writeFileSync(at("index.html"), joined);
+  const isLate = (name) => BABELWIRE_PARTS !== undefined && !name.startsWith("page-");
+  const joined = (stem, late) => {
+    const names = links.map(([, name]) => name).filter((name) => isLate(name) === late);
+    const styles = names.map((name) => readFileSync(at(name), "utf8")).join("\n");
+    const name = hashed(styles, stem, "css");
+    writeFileSync(at(name), styles);
+    for (const old of names) if (old !== name) unlinkSync(at(old));
+    return name;
+  };
+  const desk = BABELWIRE_PARTS && joined("desk", true);
+  const page = joined("page", false);
+  for (const [index, [link]] of links.entries()) {
+    html = html.replace(link, index === 0 ? `<link rel="stylesheet" href="./${page}" />` : "");
+  }
+  writeFileSync(at("index.html"), html);
+  return desk;
 }
 
 /** Makes the page one that can be installed, and that opens without a network. */
@@ -272,11 +292,12 @@ function equip() {
 }
 
 if (TRUNK_PROFILE === "release") {
+  const styles = joinStyles();
   const files = readdirSync(TRUNK_STAGING_DIR).map((name) => join(TRUNK_STAGING_DIR, name));
   for (const file of files.filter((file) => file.endsWith("_bg.wasm"))) {
     const glue = file.replace("_bg.wasm", ".js");
     let javascript = readFileSync(glue, "utf8");
-    if (BABELWIRE_PARTS) javascript = joinParts(javascript);
+    if (BABELWIRE_PARTS) javascript = joinParts(javascript, styles);
     const named = /^\s+(__wb\w+): function|\bwasm\.(wasm_bindgen_\w+)\(/gm;
     const keys = new Set([...javascript.matchAll(named)].map(([, first, second]) => first ?? second));
     const [wasm, short] = shorten(readFileSync(file), keys);
@@ -287,6 +308,5 @@ if (TRUNK_PROFILE === "release") {
     );
     sort(file);
   }
-  joinStyles();
   equip();
 }

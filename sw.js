@@ -14,7 +14,8 @@ const CACHE = "babelwire";
 /** How long the network may take, in milliseconds, where there is a copy here. */
 const PATIENCE = 4000;
 const PAGE = "./";
-const NEWEST = ["config.json", ...REST.filter((name) => name.startsWith("locales/"))];
+/** Those without a hash of their content in their name. */
+const NEWEST = ["config.json", ...REST.filter((name) => !/-[0-9a-f]{8,}\./.test(name))];
 
 const url = (name) => new URL(name, self.registration.scope).href;
 const open = () => caches.open(CACHE);

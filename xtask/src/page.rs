@@ -301,7 +301,10 @@ pub(crate) fn files() -> Result<Vec<PathBuf>> {
 pub(crate) fn is_late(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let dir = file.parent().and_then(Path::file_name);
-    (name.ends_with(".wasm") && !name.ends_with("_bg.wasm")) || dir == Some("locales".as_ref())
+    (name.ends_with(".wasm") && !name.ends_with("_bg.wasm"))
+        || name.starts_with("desk-")
+        || name == "encodings.txt"
+        || dir == Some("locales".as_ref())
 }
 
 /// What a file weighs on its way to a browser, in bytes.
