@@ -1,95 +1,9 @@
 // The reader: texts of any size, read while they are being translated.
 
-import type { CDPSession, Page } from '@playwright/test';
+import { readFileSync } from 'node:fs';
 import { type Babelwire, expect, test } from '../fixtures.js';
+import { type Shown, Text, memory, paragraphs, watchFirstText } from '../reader-text.js';
 import type { Server } from '../server.js';
-
-const WORDS =
-  'autumn brings rain over the quiet harbour where seven boats wait for morning and nobody counts the hours'.split(' ');
-
-/** Numbered paragraphs, each different from the others, of about so many bytes. */
-function paragraphs(count: number, bytes = 300): string[] {
-  return Array.from({ length: count }, (_, index) => {
-    const words = [`Paragraph ${index}:`];
-    for (let length = 0, word = index; length < bytes; word += 1 + (index % 5)) {
-      const next = WORDS[word % WORDS.length] as string;
-      words.push(next);
-      length += next.length + 1;
-    }
-    return `${words.join(' ')}.`;
-  });
-}
-
-/** A row of the text as it stands in the document. */
-interface Shown {
-  row: number;
-  source: string;
-  translation: string | null;
-  /** How far below the upper edge of the text it begins, in pixels. */
-  top: number;
-  bottom: number;
-}
-
-/** The text of the reader, as a person sees it. */
-class Text {
-  constructor(readonly page: Page) {}
-
-  get box() {
-    return this.page.getByRole('group', { name: 'Text' });
-  }
-
-  /** All rows in the document. */
-  rows(): Promise<Shown[]> {
-    return this.box.evaluate((box) => {
-      const edge = box.getBoundingClientRect().top;
-      const items = [...box.querySelectorAll('[role=listitem]')];
-      return items.map((item, place) => {
-        const { top, bottom } = item.getBoundingClientRect();
-        const into = item.querySelector('.into');
-        return {
-          row: Number(item.getAttribute('aria-posinset') ?? place + 1) - 1,
-          source: item.querySelector('.from')?.textContent ?? '',
-          translation: into?.hasAttribute('lang') ? into.textContent : null,
-          top: top - edge,
-          bottom: bottom - edge,
-        };
-      });
-    });
-  }
-
-  /** Those that are in view. */
-  async seen(): Promise<Shown[]> {
-    const height = await this.box.evaluate((box) => box.clientHeight);
-    return (await this.rows()).filter(({ top, bottom }) => bottom > 1 && top < height - 1);
-  }
-
-  /** Drags the scroll bar to a part of the whole, and waits until text is there. */
-  async dragTo(part: number): Promise<Shown[]> {
-    await this.box.evaluate((box, part) => {
-      box.scrollTop = part * (box.scrollHeight - box.clientHeight);
-    }, part);
-    await this.hasSource();
-    return this.seen();
-  }
-
-  async hasSource(): Promise<void> {
-    await expect
-      .poll(async () => {
-        const seen = await this.seen();
-        return seen.length > 0 && seen.every(({ source }) => source !== '');
-      })
-      .toBe(true);
-  }
-
-  async hasTranslation(): Promise<void> {
-    await expect
-      .poll(async () => {
-        const seen = await this.seen();
-        return seen.length > 0 && seen.every(({ translation }) => translation !== null);
-      })
-      .toBe(true);
-  }
-}
 
 async function open(babelwire: Babelwire, name: string): Promise<Text> {
   await babelwire.button(`Open ${name}`).click();
@@ -101,21 +15,6 @@ async function translated(server: Server, name: string, text: string): Promise<s
   const { id } = await server.upload(name, Buffer.from(text), 'en', 'en-XA');
   await expect.poll(async () => (await server.translation(name)).status, { timeout: 60_000 }).toBe('done');
   return id;
-}
-
-/** JavaScript's heap and all memories of wasm, in bytes. */
-async function memory(devtools: CDPSession): Promise<number> {
-  await devtools.send('HeapProfiler.collectGarbage');
-  const { metrics } = await devtools.send('Performance.getMetrics');
-  const heap = metrics.find(({ name }) => name === 'JSHeapUsedSize')?.value ?? Number.NaN;
-  const { result } = await devtools.send('Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
-  const { objects } = await devtools.send('Runtime.queryObjects', { prototypeObjectId: result.objectId as string });
-  const wasm = await devtools.send('Runtime.callFunctionOn', {
-    objectId: objects.objectId as string,
-    functionDeclaration: 'function () { return this.reduce((sum, { buffer }) => sum + buffer.byteLength, 0); }',
-    returnByValue: true,
-  });
-  return heap + (wasm.result.value as number);
 }
 
 test.describe('with a slow engine', () => {
@@ -195,7 +94,6 @@ test.describe('with a slow engine', () => {
     await reader.locator('summary', { hasText: 'Save' }).click();
     const coming = page.waitForEvent('download');
     await reader.getByRole('link', { name: 'Download what is done' }).click();
-    const { readFileSync } = await import('node:fs');
     const lines = readFileSync(await (await coming).path(), 'utf8').split('\n');
     expect(lines.length).toBe(all.length);
     expect(lines[0]).not.toBe(all[0]);
@@ -217,18 +115,7 @@ test.describe('with a quick engine', () => {
     await babelwire.open();
     const devtools = await page.context().newCDPSession(page);
     await devtools.send('Performance.enable');
-    await page.evaluate(() => {
-      const times = { arrived: 0, shown: 0 };
-      Reflect.set(window, 'times', times);
-      new PerformanceObserver((list) => {
-        for (const entry of list.getEntries() as PerformanceResourceTiming[]) {
-          if (/\/rows\?/.test(entry.name) && entry.encodedBodySize > 1000) times.arrived ||= entry.responseEnd;
-        }
-      }).observe({ type: 'resource' });
-      new MutationObserver(() => {
-        if (document.querySelector('.pair .from')?.textContent) times.shown ||= performance.now();
-      }).observe(document, { subtree: true, childList: true, characterData: true });
-    });
+    const firstText = await watchFirstText(page);
     await server.upload('large.txt', bytes, 'en', 'en-XA');
     await expect(babelwire.button('Open large.txt')).toBeVisible();
     const before = await memory(devtools);
@@ -238,9 +125,9 @@ test.describe('with a quick engine', () => {
       for (const { row, source } of seen) expect(source, `row ${row}`).toBe(all[row]);
     };
     isExact(await text.rows());
-    const times = (await page.evaluate(() => Reflect.get(window, 'times') as unknown)) as Record<string, number>;
-    expect(times.shown, 'text is shown').toBeGreaterThan(0);
-    expect((times.shown ?? 0) - (times.arrived ?? 0), 'ms from arrival to sight').toBeLessThan(300);
+    const { arrived, shown } = await firstText();
+    expect(arrived, 'its arrival was seen').toBeGreaterThan(0);
+    expect(shown - arrived, 'ms from arrival to sight').toBeLessThan(300);
 
     const middle = await text.dragTo(0.5);
     isExact(middle);
@@ -253,7 +140,6 @@ test.describe('with a quick engine', () => {
     await text.hasTranslation();
     const grown = (await memory(devtools)) - before;
     expect(grown / 1e6, 'MB').toBeLessThan(80);
-    test.info().annotations.push({ type: 'memory', description: `${(grown / 1e6).toFixed(1)} MB` });
   });
 
   test('the keyboard leads through a long text', async ({ babelwire, server }) => {
@@ -340,7 +226,6 @@ test.describe('with a quick engine', () => {
     await babelwire.reader.getByRole('link', { name: 'Both side by side' }).click();
     const download = await coming;
     expect(download.suggestedFilename()).toMatch(/^sides.*\.html$/);
-    const { readFileSync } = await import('node:fs');
     const html = readFileSync(await download.path(), 'utf8');
     expect(html).toContain('One &lt;b&gt;house&lt;/b&gt;.');
     expect(html).not.toContain('<script');

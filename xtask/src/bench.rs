@@ -75,6 +75,7 @@ pub(crate) fn run(write: bool, only: &[String]) -> Result<u8> {
         "frames",
         "one-megabyte",
         "large-upload",
+        "large-text",
         "idle",
         "power-cuts",
     ]

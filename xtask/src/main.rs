@@ -80,7 +80,7 @@ size of the page: at most 90,000 bytes after Brotli for all that a first visit t
 
 const BENCH_HELP: &str = "\
 Usage: cargo xtask bench [--write] [lighthouse] [frames] [throughput] [one-megabyte] [large-upload]
-                         [idle] [power-cuts]
+                         [large-text] [idle] [power-cuts]
 
 Measures, or takes the measurements that are named, and prints a table.
 
@@ -89,6 +89,7 @@ Measures, or takes the measurements that are named, and prints a table.
   throughput     the engine's pool against one `apertium` process on the same text
   one-megabyte   a megabyte of English into Spanish, in a browser
   large-upload   memory of page and server while 100 MB are uploaded
+  large-text     50 MB in the reader: how soon, from any place, with how much memory
   idle           memory of 1,000 idle connections; an echo to all of them
   power-cuts     ten times kill -9 in one job: the same bytes
 
@@ -218,12 +219,13 @@ fn screenshots_command(arguments: &mut lexopt::Parser) -> Result<u8> {
 }
 
 fn bench_command(arguments: &mut lexopt::Parser) -> Result<u8> {
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 8] = [
         "lighthouse",
         "frames",
         "throughput",
         "one-megabyte",
         "large-upload",
+        "large-text",
         "idle",
         "power-cuts",
     ];
