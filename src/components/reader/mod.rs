@@ -120,6 +120,9 @@ impl Component for Reader {
                     <div class="title">
                         <h2 ref={self.heading.clone()} tabindex="-1"><bdi>{ row.name.clone() }</bdi></h2>
                         { paragraph("file-state", words::state(row)) }
+                        if row.kept.is_some() {
+                            { paragraph("note", say(Words::KeptHere)) }
+                        }
                     </div>
                     { button("quiet back", say(Words::Close), store, |_| Msg::CloseReader) }
                     <div class="tools">
