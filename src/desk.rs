@@ -7,7 +7,7 @@ use yew::Html;
 
 use crate::runtime::Store;
 use crate::store::{Effect, Msg, State};
-use crate::{components, runtime, store};
+use crate::{components, runtime, store, words};
 
 /// The way into that half: whatever is reached through nothing but these is in it.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +40,12 @@ impl From<wasm_split_helpers::SplitLoaderError> for Missing {
 }
 
 mod cut {
-    use super::{Desk, Missing, components, runtime, store};
+    use super::{Desk, Missing, components, runtime, store, words};
 
     #[cfg_attr(feature = "split", wasm_split_helpers::wasm_split(desk, fallible))]
     #[cfg_attr(not(feature = "split"), expect(clippy::unnecessary_wraps))]
     pub(super) fn desk() -> Result<Desk, Missing> {
+        words::complete();
         Ok(Desk {
             reduce: store::reduce,
             perform: runtime::perform,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use babelwire_wire::Fields;
 
-use super::texts::{END, ENGLISH, FINGERPRINT, Text};
+use super::texts::{COUNT, END, ENGLISH, FINGERPRINT, MORE_ENGLISH, Text};
 
 /// Numbers and plural forms of a language, as the platform has them.
 #[derive(Debug, Clone, Copy)]
@@ -30,13 +30,10 @@ pub struct Language {
 impl Language {
     /// The language that is there without being fetched.
     pub fn english() -> Self {
-        thread_local! {
-            static TEXTS: &'static [&'static str] = split(ENGLISH);
-        }
         Self {
             tag: "en",
             right_to_left: false,
-            texts: TEXTS.with(|texts| *texts),
+            texts: HERE.get(),
             intl: None,
         }
     }
@@ -57,7 +54,7 @@ impl Language {
             joined.push(END);
         }
         let texts = split(String::leak(joined));
-        (current && texts.len() == Self::english().texts.len()).then_some((
+        (current && texts.len() == COUNT).then_some((
             Self {
                 tag,
                 right_to_left,
@@ -73,7 +70,32 @@ fn split(joined: &'static str) -> &'static [&'static str] {
     joined.split_terminator(END).collect::<Vec<_>>().leak()
 }
 
+fn whole() -> &'static [&'static str] {
+    let first = ENGLISH.split_terminator(END);
+    first
+        .chain(MORE_ENGLISH.split_terminator(END))
+        .collect::<Vec<_>>()
+        .leak()
+}
+
+/// Adds the English texts that a first visit does without.
+pub fn complete() {
+    if HERE.get().len() < COUNT {
+        HERE.set(whole());
+        if is_english() {
+            speak(Language::english());
+        }
+    }
+}
+
 thread_local! {
+    /// The English texts that are here.
+    static HERE: Cell<&'static [&'static str]> = Cell::new(
+        #[cfg(feature = "split")]
+        split(ENGLISH),
+        #[cfg(not(feature = "split"))]
+        whole(),
+    );
     static SPOKEN: Cell<Language> = Cell::new(Language::english());
 }
 

@@ -1,5 +1,8 @@
 //! Every text of the page in English, and its name.
 //!
+//! What a first visit shows is in `front`; the English of all else, in `desk`, is fetched with the
+//! desk.
+//!
 //! To add one: write it into the section of its topic, then give it to each file in `locales/`
 //! (`UPDATE_LOCALES=1 cargo test -p babelwire locale` puts an empty text where one is missing, and
 //! the tests tell what is still to be translated).
@@ -12,24 +15,32 @@
 
 /// Declares the enum and its English.
 macro_rules! texts {
-    ($($name:ident = $english:literal,)+) => {
+    (front { $($name:ident = $english:literal,)+ } desk { $($late:ident = $more:literal,)+ }) => {
         /// A text for people; [`say`](super::say) has it in the language of the page.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u16)]
         pub enum Text {
             $(#[doc = $english] $name,)+
+            $(#[doc = $more] $late,)+
         }
 
-        /// The English texts in the order of the enum, each with [`END`] after it. One literal: a
-        /// table of them would be eight bytes for each text more.
+        /// The English texts of a first visit in the order of the enum, each with [`END`] after it.
+        /// One literal: a table of them would be eight bytes for each text more.
         pub(super) const ENGLISH: &str = concat!($($english, "\n"),+);
 
+        /// Those that come after them.
+        pub(super) const MORE_ENGLISH: &str = concat!($($more, "\n"),+);
+
+        /// How many texts there are.
+        pub(super) const COUNT: usize = [$(Text::$name),+, $(Text::$late),+].len();
+
         /// The names in the order of the enum, each with a full stop after it.
-        const NAMES: &str = concat!($(stringify!($name), "."),+);
+        const NAMES: &str = concat!($(stringify!($name), ".",)+ $(stringify!($late), "."),+);
 
         /// Every text with its name, in order.
         #[cfg(test)]
-        pub(super) const ALL: &[(Text, &str)] = &[$((Text::$name, stringify!($name))),+];
+        pub(super) const ALL: &[(Text, &str)] =
+            &[$((Text::$name, stringify!($name)),)+ $((Text::$late, stringify!($late))),+];
     };
 }
 
@@ -56,18 +67,20 @@ pub(super) const FINGERPRINT: &[u8] = &{
     digits
 };
 
-texts! {
+texts! { front {
     // The shell.
     Tagline = "Drop text files here. Their translations arrive by themselves.",
     DropLead = "Drop text files anywhere on this page",
     ChooseFiles = "Choose text files",
     DropNote = "Plain text in any encoding. Line breaks and blank lines stay where they are.",
-    NothingOpen = "Open a file to read its translation here, side by side with the original.",
+    Console = "Console",
+    Files = "Files",
+    ListTrouble = "The list of files may be out of date. {0}",
+    ChooseFolder = "Choose a folder",
+    MoreLanguages = "More languages",
     Demonstration = "Demo text, not a translation: no translation engine is installed (pseudo translator).",
-    DemonstrationBrief = "Demo text, not a translation",
     PartMissing = "A part of this page could not be loaded. See whether you are connected; it is tried again by itself.",
     Ok = "OK",
-    Close = "Close",
     InterfaceLanguage = "Language of this page",
     InterfaceLanguageMissing = "This language could not be fetched, so the page stays as it is. See whether you are connected, then choose it again.",
     StoppedTitle = "This page stopped working",
@@ -84,7 +97,6 @@ texts! {
     LanguageVia = "{0} (via {1})",
     ByWayOf = "By way of {0}, so expect rougher text.",
     LanguagesTrouble = "The languages can't be shown. {0}",
-    ChooseLanguagesFirst = "Choose the languages to translate from and into first, then the files again.",
 
     // The connection.
     Connecting = "Connecting",
@@ -95,14 +107,6 @@ texts! {
     Disconnected = "Disconnected",
     TryNow = "Try now",
 
-    // What is told to people who listen.
-    SaidOfFile = "{0}: {1}",
-    SaidStarted = "started",
-    SaidManyStarted = "{0} file started.|{0} files started.",
-    SaidManyDone = "{0} file done.|{0} files done.",
-    SaidManyFailed = "{0} file could not be translated.|{0} files could not be translated.",
-    SaidManyCancelled = "{0} file cancelled.|{0} files cancelled.",
-
     // Sizes, numbers and times.
     Bytes = "{0} byte|{0} bytes",
     Kilobytes = "{0} KB",
@@ -112,7 +116,6 @@ texts! {
     Minutes = "{0} min|{0} min",
     Hours = "{0} h|{0} h",
     TwoTimes = "{0} {1}",
-    Paragraphs = "{0} paragraph|{0} paragraphs",
 
     // Troubles, each a title and what to do.
     Trouble = "{0}. {1}",
@@ -132,10 +135,6 @@ texts! {
     TroubleTooLargeAdvice = "Cut it into smaller files, then choose those.",
     TroubleConflict = "This can't be done at the moment",
     TroubleConflictAdvice = "The file's state may have changed meanwhile. See how it stands, then try again.",
-    NotSent = "It could not be sent",
-    NotSentNetwork = "There is no connection to the place it is sent to, or the file can't be read any more. Try again, or choose the file again.",
-    NotSentStalled = "Nothing moved for too long. Try again.",
-    NotSentRefused = "The place it is sent to did not take it. Try again.",
     ConfigNotFetched = "config.json could not be fetched",
     ConfigNotFetchedAdvice = "See whether you are connected, then reload the page.",
     ConfigUnreadable = "config.json can't be read",
@@ -145,9 +144,17 @@ texts! {
     ConfigWebSocket = "The websocketUrl in config.json can't be used",
     ConfigWebSocketAdvice = "It has to be an address, whole (such as wss://example.com/prod) or relative to this page (such as live). Correct it, then reload the page.",
 
+} desk {
+    NothingOpen = "Open a file to read its translation here, side by side with the original.",
+    DemonstrationBrief = "Demo text, not a translation",
+    Close = "Close",
+    ChooseLanguagesFirst = "Choose the languages to translate from and into first, then the files again.",
+    NotSent = "It could not be sent",
+    NotSentNetwork = "There is no connection to the place it is sent to, or the file can't be read any more. Try again, or choose the file again.",
+    NotSentRefused = "The place it is sent to did not take it. Try again.",
+    NotSentStalled = "Nothing moved for too long. Try again.",
+    Paragraphs = "{0} paragraph|{0} paragraphs",
     // The list of files.
-    Files = "Files",
-    ListTrouble = "The list of files may be out of date. {0}",
     FileFacts = "{0} to {1}, {2}",
     Open = "Open",
     OpenFile = "Open {0}",
@@ -165,7 +172,6 @@ texts! {
     NotDeleted = "“{0}” could not be deleted. {1}",
     Undo = "Undo",
     UndoDelete = "Undo deleting {0}",
-    ChooseFolder = "Choose a folder",
     PastedText = "Pasted text",
     NothingBrought = "There is no file in it. Choose text files, or a folder that has some.",
     DoublesSkipped = "{0} file is here already and was skipped.|{0} files are here already and were skipped.",
@@ -190,9 +196,16 @@ texts! {
     DownloadPart = "Download what is done",
     DownloadPartOf = "Download what is done of {0}",
     StateLeaving = "Deleted in a moment",
-    MoreLanguages = "More languages",
     AlsoInto = "Also translate into",
     RemoveTarget = "Remove {0}",
+
+    // What is told to people who listen.
+    SaidManyCancelled = "{0} file cancelled.|{0} files cancelled.",
+    SaidManyDone = "{0} file done.|{0} files done.",
+    SaidManyFailed = "{0} file could not be translated.|{0} files could not be translated.",
+    SaidManyStarted = "{0} file started.|{0} files started.",
+    SaidOfFile = "{0}: {1}",
+    SaidStarted = "started",
 
     // A file's state.
     StateChecking = "Being looked at",
@@ -300,7 +313,6 @@ texts! {
     ReloadedBeforeSentAdvice = "Choose it again.",
 
     // The console, and the news of a backend with a WebSocket alone.
-    Console = "Console",
     Action = "Action",
     Data = "Data",
     Send = "Send",
@@ -314,4 +326,4 @@ texts! {
     News = "News",
     NoNews = "Nothing yet. What the backend tells of its objects appears here by itself.",
     NewsPlace = "{0} in {1}",
-}
+} }
