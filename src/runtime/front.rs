@@ -115,7 +115,7 @@ fn count_down(store: Store) {
 /// How many seconds there are to the next dial, while one is waited for.
 pub(crate) fn seconds_left(link: Link) -> Option<u64> {
     let left = client().filter(|_| link == Link::Waiting)?.retry_in()?;
-    u64::try_from(left.as_millis().div_ceil(1_000)).ok()
+    Some(left.as_secs() + u64::from(left.subsec_nanos() > 0))
 }
 
 /// Does one thing, as far as the page's front can; its other half does the rest.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use gloo_file::File;
@@ -27,7 +28,8 @@ pub struct Store(Rc<Inner>, &'static str);
 type Perform = Box<dyn Fn(&Store, Effect)>;
 
 struct Inner {
-    state: RefCell<State>,
+    /// Never dropped: it lives as long as the page, and the code to drop it is not needed.
+    state: RefCell<ManuallyDrop<State>>,
     queue: RefCell<Vec<Msg>>,
     /// The animation frame and the timeout that the next batch waits for.
     awaited: RefCell<Option<(i32, Timeout)>>,
@@ -69,7 +71,7 @@ impl Store {
     pub fn new(state: State, perform: impl Fn(&Self, Effect) + 'static) -> Self {
         babelwire_client::lend_parser();
         let inner = Rc::new(Inner {
-            state: RefCell::new(state),
+            state: RefCell::new(ManuallyDrop::new(state)),
             queue: RefCell::default(),
             awaited: RefCell::default(),
             flush: RefCell::default(),
@@ -114,7 +116,7 @@ impl Store {
 
     /// What is known. Not to be held across anything that may dispatch a batch.
     pub fn state(&self) -> std::cell::Ref<'_, State> {
-        self.0.state.borrow()
+        std::cell::Ref::map(self.0.state.borrow(), |state| &**state)
     }
 
     /// Queues something that happened.
@@ -183,7 +185,7 @@ impl Store {
     }
 
     fn take_in(&self, mut msg: Msg) -> Vec<Effect> {
-        let state = &mut *self.0.state.borrow_mut();
+        let state = &mut **self.0.state.borrow_mut();
         if let Some(desk) = self.0.desk.get() {
             return (desk.reduce)(state, msg);
         }

@@ -179,9 +179,8 @@ impl Pace {
         if took < Self::LEAST || moved == 0 {
             return None;
         }
-        let left = u128::from(all.saturating_sub(done)) * u128::from(took);
-        let seconds = left.div_ceil(u128::from(moved) * 1_000);
-        u64::try_from(seconds).ok()
+        let left = all.saturating_sub(done).saturating_mul(took);
+        Some(left.div_ceil(moved.saturating_mul(1_000)))
     }
 }
 
