@@ -3,21 +3,21 @@
 use std::cell::{Cell, RefCell};
 
 use babelwire_wire::Object;
-use babelwire_wire::rest::Found;
+use babelwire_wire::rest::{Found, OneTranslation};
 use gloo_timers::callback::Timeout;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use super::Store;
 use super::front::{ask, client, tell};
+use super::{Store, announce};
 use crate::api::{Call, read};
 use crate::source_text::SourceText;
 use crate::store::{
     Copied, Document, Effect, Link, MATCHES_PAGE, Msg, ReaderEffect, ReaderMsg, SEGMENTS_PAGE,
     State, Trouble, View, fold,
 };
-use crate::words::Text;
+use crate::words::{Text, say};
 
 /// How long after a look the next one may be sent, in milliseconds.
 const LOOK_PAUSE: u32 = 300;
@@ -135,7 +135,8 @@ fn more(store: &Store, effect: ReaderEffect) {
             let path = ["translations/", &id, "/segments/", &index.to_string()];
             let call = Call::post(&[&path.concat(), "/retry"], None);
             ask(store, call, move |answer| {
-                let result = read(answer);
+                let answer: Result<OneTranslation, _> = read(answer);
+                let result = answer.map(|answer| Box::new(answer.translation));
                 Msg::Reader(ReaderMsg::AgainAnswered { id, index, result })
             });
         }
@@ -310,6 +311,7 @@ fn copy(store: &Store, id: &str, partial: bool) {
         spawn_local(async move {
             match JsFuture::from(writing).await {
                 Ok(_) => {
+                    announce(say(Text::Copied).to_owned());
                     copied(Copied::Yes);
                     Timeout::new(COPIED_SHOWN, move || copied(Copied::No)).forget();
                 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use babelwire_wire::rest::{Found, OneTranslation, Proof, Rows};
+use babelwire_wire::Translation;
+use babelwire_wire::rest::{Found, Proof, Rows};
 
 use super::document::Sight;
 use super::{Trouble, View};
@@ -357,7 +358,7 @@ pub enum ReaderMsg {
         /// The segment.
         index: u64,
         /// The answer.
-        result: Result<OneTranslation, Trouble>,
+        result: Result<Box<Translation>, Trouble>,
     },
     /// The person wants the translation on the clipboard.
     Copy,

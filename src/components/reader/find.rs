@@ -5,7 +5,7 @@ use std::rc::Rc;
 use web_sys::{HtmlElement, HtmlInputElement};
 use yew::prelude::*;
 
-use crate::runtime::Store;
+use crate::runtime::{Store, announce};
 use crate::store::{Find, Msg, ReaderMsg, Way};
 use crate::words::{Text, fill, number, plural, say};
 
@@ -16,6 +16,7 @@ pub(super) struct Props {
     query: Rc<str>,
     state: AttrValue,
     none: bool,
+    searching: bool,
 }
 
 impl Props {
@@ -35,6 +36,7 @@ impl Props {
             query: find.query.clone(),
             state: state.into(),
             none: find.total.unwrap_or(0) == 0,
+            searching: find.searching || find.query.is_empty(),
         }
     }
 }
@@ -65,6 +67,14 @@ impl Component for FindBar {
             // Fails for nothing that can have it.
             let _ = input.focus();
         }
+    }
+
+    fn changed(&mut self, ctx: &Context<Self>, old: &Props) -> bool {
+        let state = &ctx.props().state;
+        if *state != old.state && !ctx.props().searching {
+            announce(state.to_string());
+        }
+        true
     }
 
     fn destroy(&mut self, _: &Context<Self>) {

@@ -41,7 +41,7 @@ impl Step<'_> {
             ReaderMsg::ToggleProof => reader.proof_open = !reader.proof_open,
             ReaderMsg::Again(index) => self.again(index),
             ReaderMsg::AgainAnswered { id, index, result } => match result {
-                Ok(answer) => self.snapshot(answer.translation),
+                Ok(snapshot) => self.snapshot(*snapshot),
                 Err(trouble) => {
                     if self.document(&id).is_some() {
                         self.state.reader.again.remove(&index);
@@ -223,8 +223,9 @@ impl Step<'_> {
         let known = document.rows == RowsAnswer::Given;
         let from = match document.wanted_row(done, pushed) {
             Some(from) => from,
-            // Whether it answers at all has to be known before anything can be looked at.
-            None if !known && pushed => document.sight.seen.start,
+            // Whether it answers at all has to be known before anything can be looked at, and
+            // before rows can be shown that were never translated.
+            None if !known && (pushed || done < document.total) => document.sight.seen.start,
             None => return,
         };
         // The next page of segments has them.

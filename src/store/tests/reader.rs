@@ -1,6 +1,6 @@
 //! A text that is read: rows as they are needed, looks, find, the proof.
 
-use babelwire_wire::rest::{self, Found, Kept as Parts, OneTranslation, Proof, Rows, Sides};
+use babelwire_wire::rest::{self, Found, Kept as Parts, Proof, Rows, Sides};
 
 use super::*;
 
@@ -586,12 +586,10 @@ fn a_segment_translated_again_is_read_again_and_so_is_the_proof() {
     page.tell(reader(ReaderMsg::AgainAnswered {
         id: "T1".to_owned(),
         index: 2,
-        result: Ok(OneTranslation {
-            translation: Translation {
-                done: 3,
-                ..translation("T1", Status::Translating, 4)
-            },
-        }),
+        result: Ok(Box::new(Translation {
+            done: 3,
+            ..translation("T1", Status::Translating, 4)
+        })),
     }));
     page.asked.clear();
     page.push(&Translation {
