@@ -13,7 +13,7 @@ pub(crate) struct Pseudo {
 }
 
 /// How many segments it works on at once.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 28;
 
 impl Pseudo {
     /// `delay` is how long each segment takes; those that hold `refuses` are translated only when

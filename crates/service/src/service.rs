@@ -158,8 +158,10 @@ impl Service {
 
     /// A service over these ports.
     pub fn new(ports: Ports, limits: Limits) -> Self {
-        // A few more than the engine works on, so that it finds the next one waiting.
-        let slots = Slots::new(ports.translator.concurrency().max(1) * 2);
+        // A few more than the engine works on, so that it finds the next one waiting. No more:
+        // whoever looks at something waits for all that the engine was given before.
+        let concurrency = ports.translator.concurrency().max(1);
+        let slots = Slots::new(concurrency + (concurrency / 8).max(2));
         Self {
             ports,
             limits,
