@@ -19,6 +19,7 @@ macro_rules! texts {
         /// A text for people; [`say`](super::say) has it in the language of the page.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[repr(u16)]
+        #[allow(clippy::doc_markdown, reason = "texts for people, in no markup")]
         pub enum Text {
             $(#[doc = $english] $name,)+
             $(#[doc = $more] $late,)+

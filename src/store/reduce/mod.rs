@@ -26,6 +26,10 @@ pub fn reduce(state: &mut State, msg: Msg) -> Vec<Effect> {
 /// # Errors
 ///
 /// Gives back a message that takes all of the page to understand: it is for [`reduce`].
+#[expect(
+    clippy::result_large_err,
+    reason = "a message that is handed back was moved here as it was"
+)]
 pub fn reduce_front(state: &mut State, msg: Msg) -> Result<Vec<Effect>, Msg> {
     let mut step = Step::new(state);
     match step.apply_front(msg) {
