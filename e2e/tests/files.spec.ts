@@ -96,7 +96,7 @@ test('pasted text becomes a file, and text pasted into a field does not', async 
   const { id } = await server.translation('Pasted text.txt');
   expect((await server.result(id)).toString('utf8')).toBe('La casa verde.\n');
   await babelwire.openConsole();
-  await paste(page, 'not for you', '#console input');
+  await paste(page, 'not for you', '#console input >> nth=0');
   await paste(page, 'The red house.\n');
   await babelwire.isDone('Pasted text 2.txt');
   expect(await server.translations()).toHaveLength(2);

@@ -57,10 +57,11 @@ fn view(props: &Props) -> Html {
     let row = &*props.row.0;
     let leaving = row.leaving.is_some();
     let button = |show: bool, verb: Text, of: Text, look: &'static str, make: fn(Key) -> Msg| {
-        (show && !leaving).then(|| {
-            let name = Some(fill(of, &[&row.name]));
-            named_button(look, say(verb), name, row.busy, &props.store, row.key, make)
-        })
+        if !show || leaving {
+            return Html::default();
+        }
+        let name = Some(fill(of, &[&row.name]));
+        named_button(look, say(verb), name, row.busy, &props.store, row.key, make)
     };
     let progress = words::progress(row).filter(|_| !leaving).map(|known| {
         let label = fill(Text::ProgressOf, &[&row.name]);
@@ -122,6 +123,13 @@ fn view(props: &Props) -> Html {
         row.key,
         |key| Msg::Command(key, Command::Delete),
     );
+    let back = if leaving {
+        undo(&props.store, row)
+    } else {
+        Html::default()
+    };
+    // What may be missing is nothing in its place then, so that the others keep their elements, and
+    // with these the focus, and whether they are open.
     html! {
         <li class="file" data-tone={tone} data-key={row.key.to_string()}
             data-leaving={leaving.then_some("")} aria-current={props.open.then_some("true")}
@@ -138,14 +146,14 @@ fn view(props: &Props) -> Html {
             if props.demonstration && row.can_open() {
                 { paragraph("note warn", say(Text::DemonstrationBrief)) }
             }
-            { for progress }
+            { progress.unwrap_or_default() }
             { kept_here(&props.store, row) }
             <div class="actions">
-                { for button(row.can_open(), Text::Open, Text::OpenFile, "", Msg::Open) }
-                { for download }
-                { for button(row.can_retry(), Text::Retry, Text::RetryFile, "", |key| Msg::Command(key, Command::Retry)) }
-                { for button(row.can_cancel(), Text::Cancel, Text::CancelFile, "quiet", |key| Msg::Command(key, Command::Cancel)) }
-                { for leaving.then(|| undo(&props.store, row)) }
+                { button(row.can_open(), Text::Open, Text::OpenFile, "", Msg::Open) }
+                { download.unwrap_or_default() }
+                { button(row.can_retry(), Text::Retry, Text::RetryFile, "", |key| Msg::Command(key, Command::Retry)) }
+                { button(row.can_cancel(), Text::Cancel, Text::CancelFile, "quiet", |key| Msg::Command(key, Command::Cancel)) }
+                { back }
                 { delete }
             </div>
         </li>
