@@ -3,7 +3,8 @@
 //! Looks are kept in memory alone: they matter as long as somebody looks, and with the process go
 //! the connections that they belong to.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +21,8 @@ pub(crate) struct Looks(Mutex<State>);
 struct State {
     /// By translation.
     looked: HashMap<String, Looked>,
+    /// By connection: the translations that it looks at.
+    looking: HashMap<String, BTreeSet<String>>,
     /// Told when the looks at a translation change. One for each: a translation has one job.
     watchers: HashMap<String, oneshot::Sender<()>>,
     changes: u64,
@@ -29,15 +32,16 @@ struct State {
 struct Looked {
     /// Of all changes, the last one that was about this translation.
     version: u64,
-    /// Oldest look first.
-    views: Vec<View>,
+    /// By connection; oldest look first.
+    views: BTreeMap<String, Vec<View>>,
 }
 
 #[derive(Debug)]
 struct View {
-    connection: String,
     name: String,
     range: Range<u64>,
+    /// Of all changes, the one that it came with.
+    since: u64,
 }
 
 /// What is looked at in a translation.
@@ -66,25 +70,24 @@ impl Looks {
         most: usize,
     ) -> bool {
         let mut state = self.lock();
-        let is_of = |view: &View| view.connection == connection;
-        let others = state
-            .looked
-            .iter()
-            .filter(|(of, looked)| *of != id && looked.views.iter().any(is_of));
-        if others.count() >= most {
-            return false;
+        let looking = state.looking.entry(connection.to_owned()).or_default();
+        if !looking.contains(id) {
+            if looking.len() >= most {
+                return false;
+            }
+            looking.insert(id.to_owned());
         }
-        let views = &mut state.looked.entry(id.to_owned()).or_default().views;
-        views.retain(|other| !(is_of(other) && other.name == view));
-        if views.iter().filter(|view| is_of(view)).count() >= VIEWS
-            && let Some(oldest) = views.iter().position(is_of)
-        {
-            views.remove(oldest);
+        let since = state.changes + 1;
+        let looked = state.looked.entry(id.to_owned()).or_default();
+        let views = looked.views.entry(connection.to_owned()).or_default();
+        views.retain(|other| other.name != view);
+        if views.len() >= VIEWS {
+            views.remove(0);
         }
         views.push(View {
-            connection: connection.to_owned(),
             name: view.to_owned(),
             range,
+            since,
         });
         state.changed(id);
         true
@@ -92,33 +95,40 @@ impl Looks {
 
     /// Ends a connection's looks at a translation; with a view, that view's alone.
     pub(crate) fn end(&self, id: &str, connection: &str, view: Option<&str>) {
-        self.lock().retain(id, |other| {
-            other.connection != connection || view.is_some_and(|view| view != other.name)
-        });
+        self.lock().end(id, connection, view);
     }
 
     /// Ends all looks of a connection.
     pub(crate) fn disconnect(&self, connection: &str) {
         let mut state = self.lock();
-        let ids: Vec<_> = state.looked.keys().cloned().collect();
-        for id in ids {
-            state.retain(&id, |view| view.connection != connection);
+        for id in state.looking.remove(connection).unwrap_or_default() {
+            state.end(&id, connection, None);
         }
     }
 
     /// Ends all looks at a translation.
     pub(crate) fn forget(&self, id: &str) {
-        self.lock().retain(id, |_| false);
+        let mut state = self.lock();
+        let views = state.looked.get(id).map(|looked| &looked.views);
+        let connections: Vec<_> = views
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .cloned()
+            .collect();
+        for connection in connections {
+            state.end(id, &connection, None);
+        }
     }
 
     /// What is looked at in a translation.
     pub(crate) fn at(&self, id: &str) -> Sight {
         let state = self.lock();
         state.looked.get(id).map_or_else(Sight::default, |looked| {
-            let ranges = looked.views.iter().rev();
+            let mut views: Vec<_> = looked.views.values().flatten().collect();
+            views.sort_by_key(|view| Reverse(view.since));
             Sight {
                 version: looked.version,
-                ranges: ranges.map(|view| view.range.clone()).collect(),
+                ranges: views.into_iter().map(|view| view.range.clone()).collect(),
             }
         })
     }
@@ -148,20 +158,18 @@ impl Looks {
     /// What a connection looks at in a translation. The ranges may overlap.
     pub(crate) fn of(&self, id: &str, connection: &str) -> Vec<Range<u64>> {
         let state = self.lock();
-        let views = state.looked.get(id).map_or(&[][..], |looked| &looked.views);
-        let own = views.iter().filter(|view| view.connection == connection);
-        own.map(|view| view.range.clone()).collect()
+        let views = state.looked.get(id).and_then(|at| at.views.get(connection));
+        ranges_of(views.into_iter().flatten())
     }
 
     /// What every connection looks at in a translation.
     pub(crate) fn by_connection(&self, id: &str) -> BTreeMap<String, Vec<Range<u64>>> {
         let state = self.lock();
-        let mut all: BTreeMap<String, Vec<Range<u64>>> = BTreeMap::new();
-        for view in state.looked.get(id).map_or(&[][..], |looked| &looked.views) {
-            let ranges = all.entry(view.connection.clone()).or_default();
-            ranges.push(view.range.clone());
-        }
-        all
+        let all = state.looked.get(id).map(|looked| &looked.views);
+        all.into_iter()
+            .flatten()
+            .map(|(connection, views)| (connection.clone(), ranges_of(views)))
+            .collect()
     }
 
     /// The translations that somebody looks at.
@@ -171,15 +179,28 @@ impl Looks {
 }
 
 impl State {
-    fn retain(&mut self, id: &str, stays: impl Fn(&View) -> bool) {
+    fn end(&mut self, id: &str, connection: &str, view: Option<&str>) {
         let Some(looked) = self.looked.get_mut(id) else {
             return;
         };
-        let before = looked.views.len();
-        looked.views.retain(stays);
-        if looked.views.len() < before {
-            self.changed(id);
+        let Some(views) = looked.views.get_mut(connection) else {
+            return;
+        };
+        let before = views.len();
+        views.retain(|other| view.is_some_and(|view| view != other.name));
+        if views.len() == before {
+            return;
         }
+        if views.is_empty() {
+            looked.views.remove(connection);
+            if let Some(looking) = self.looking.get_mut(connection) {
+                looking.remove(id);
+                if looking.is_empty() {
+                    self.looking.remove(connection);
+                }
+            }
+        }
+        self.changed(id);
     }
 
     fn changed(&mut self, id: &str) {
@@ -195,6 +216,10 @@ impl State {
             let _ = watcher.send(());
         }
     }
+}
+
+fn ranges_of<'a>(views: impl IntoIterator<Item = &'a View>) -> Vec<Range<u64>> {
+    views.into_iter().map(|view| view.range.clone()).collect()
 }
 
 /// The parts of `range` that are in any of `others`, ascending; they do not overlap.
@@ -261,6 +286,7 @@ mod tests {
         assert_eq!(looks.translations(), HashSet::from(["t3".to_owned()]));
         looks.forget("t3");
         assert!(looks.translations().is_empty());
+        assert!(looks.lock().looking.is_empty(), "nothing is left behind");
     }
 
     #[test]

@@ -184,7 +184,7 @@ async fn what_a_reader_cannot_have_is_refused_in_words() {
 
 #[tokio::test]
 async fn somebody_looks_at_the_end_of_a_long_file_and_it_is_translated_first() {
-    let backend = Backend::start(&["--pseudo-delay-ms=20"]).await;
+    let backend = Backend::start(&["--pseudo-delay-ms=50"]).await;
     let api = &backend.api;
     let id = api.upload("a.txt", many(20_000).as_bytes()).await.id;
     api.wait(&id, |t| t.total > 0).await;
