@@ -26,6 +26,10 @@ const DRIFT: f64 = 20_000.0;
 /// A greater way than so many views is no scrolling but a jump.
 const JUMP_VIEWS: f64 = 3.0;
 
+/// The highest that a view can be, in CSS pixels: far more than a screen has. Without styles, or on
+/// paper, the text itself would be its view, and all rows would have to be made.
+const HIGHEST_VIEW: f64 = 10_000.0;
+
 /// How much is made ready above and below what is in view, in views.
 const READY_VIEWS: f64 = 1.5;
 
@@ -55,7 +59,7 @@ impl Scroll {
     }
 
     pub(super) fn set_view(&mut self, height: f64) {
-        self.view = height.max(1.0);
+        self.view = height.clamp(1.0, HIGHEST_VIEW);
     }
 
     /// How long the text is for the browser.

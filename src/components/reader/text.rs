@@ -205,7 +205,11 @@ impl Component for Text {
                 other_rows || self.away != before
             }
             Event::Resized => {
-                self.settle(ctx);
+                // Rows that are made while sizes are told would be told of once more.
+                if self.settle(ctx) {
+                    let link = ctx.link().clone();
+                    Timeout::new(0, move || link.send_message(Event::Remake)).forget();
+                }
                 false
             }
             Event::Remake => true,
@@ -247,7 +251,9 @@ impl Component for Text {
             focus(&scroller);
         }
         self.had_focus = false;
-        self.settle(ctx);
+        if self.settle(ctx) {
+            ctx.link().send_message(Event::Remake);
+        }
         if let Some(row) = self.focus_row.take()
             && let Some(element) = self.element_of(row)
         {
@@ -502,11 +508,12 @@ impl Text {
         other
     }
 
-    /// Measures what is there, and puts everything where it belongs.
-    fn settle(&mut self, ctx: &Context<Self>) {
+    /// Measures what is there, and puts everything where it belongs; says whether something
+    /// else is to be shown now.
+    fn settle(&mut self, ctx: &Context<Self>) -> bool {
         let (Some(scroller), Some(block)) = (self.scroller(), self.block.cast::<HtmlElement>())
         else {
-            return;
+            return false;
         };
         self.scroll.set_view(f64::from(scroller.client_height()));
         let width = f64::from(block.client_width());
@@ -532,18 +539,13 @@ impl Text {
         // What shrank may have moved the browser.
         self.scroll.moved(f64::from(scroller.scroll_top()));
         self.put_in_place();
-        if self.choose_rows() && self.remade < REMADE {
-            self.remade += 1;
-            ctx.link().send_message(Event::Remake);
-        } else {
-            self.remade = 0;
-        }
+        let mut other = self.choose_rows() && self.remade < REMADE;
+        self.remade = if other { self.remade + 1 } else { 0 };
         let before = self.away;
         self.note_newest();
-        if self.away != before {
-            ctx.link().send_message(Event::Remake);
-        }
+        other |= self.away != before;
         self.tell(ctx);
+        other
     }
 
     /// Has the browser show what the scroll says.
