@@ -13,6 +13,8 @@ pub struct Extras {
     pub guess: fn(&[u8], &str, &str) -> Peek,
     /// Makes an archive of results, and has it saved.
     pub pack: fn(&Store, Vec<Packable>),
+    /// Speaks another language than English: its tag, and its file of `locales/`.
+    pub speak: fn(&'static str, &str) -> bool,
 }
 
 thread_local! {
@@ -21,7 +23,7 @@ thread_local! {
 
 mod cut {
     use super::{Extras, Missing};
-    use crate::runtime;
+    use crate::{intl, runtime};
 
     #[cfg_attr(feature = "split", wasm_split_helpers::wasm_split(extras, fallible))]
     #[cfg_attr(not(feature = "split"), expect(clippy::unnecessary_wraps))]
@@ -29,6 +31,7 @@ mod cut {
         Ok(Extras {
             guess: runtime::guess,
             pack: runtime::pack,
+            speak: intl::speak,
         })
     }
 }

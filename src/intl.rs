@@ -51,7 +51,8 @@ extern "C" {
 /// What was made for the language that is spoken.
 #[derive(Default)]
 struct Made {
-    locale: String,
+    /// None in English.
+    locale: Option<String>,
     names: Option<DisplayNames>,
     /// Names that were asked for, by tag.
     known: Vec<(String, Rc<str>)>,
@@ -64,12 +65,17 @@ thread_local! {
     static MADE: RefCell<Made> = RefCell::default();
 }
 
-/// Speaks a language of [`SPOKEN`] from here on, English or one whose file of `locales/` that text
-/// is. `false` when the file is of another version of the page: then nothing changed.
+/// Speaks English from here on.
+pub fn speak_english() {
+    speak_as(Language::english(), Made::default());
+}
+
+/// Speaks another language of [`SPOKEN`] from here on, whose file of `locales/` that text is.
+/// `false` when the file is of another version of the page: then nothing changed.
 pub fn speak(tag: &'static str, file: &str) -> bool {
     let intl = Intl {
         number: |number| {
-            MADE.with_borrow(|made| made.numbers.as_ref().map(|numbers| numbers.format(number)))
+            MADE.with_borrow(|made| Some(made.numbers.as_ref()?.format(number)))
                 .unwrap_or_default()
         },
         plural: |number| {
@@ -81,25 +87,49 @@ pub fn speak(tag: &'static str, file: &str) -> bool {
             .unwrap_or(usize::MAX)
         },
     };
-    let mut made = Made {
-        locale: locale(tag),
+    let Some((language, categories)) = Language::read(tag, file, intl) else {
+        return false;
+    };
+    let locale = locale(tag);
+    let (Ok(numbers), Ok(plurals)) = (
+        NumberFormat::new(&locale, &option("maximumFractionDigits", 1)),
+        PluralRules::new(&locale),
+    ) else {
+        return false;
+    };
+    let made = Made {
+        locale: Some(locale),
+        numbers: Some(numbers),
+        plurals: Some(plurals),
+        categories,
         ..Made::default()
     };
-    let language = if tag == "en" {
-        Language::english()
-    } else {
-        let Some((language, categories)) = Language::read(tag, file, intl) else {
-            return false;
-        };
-        made.numbers = NumberFormat::new(&made.locale, &option("maximumFractionDigits", 1)).ok();
-        made.plurals = PluralRules::new(&made.locale).ok();
-        made.categories = categories;
-        language
-    };
+    speak_as(language, made);
+    true
+}
+
+/// Has all of the page speak it, tells the browser, and the panel that outlives the page.
+fn speak_as(language: Language, made: Made) {
     MADE.set(made);
     words::speak(language);
-    show(language);
-    true
+    let Some(document) = web_sys::window().and_then(|window| window.document()) else {
+        return;
+    };
+    if let Some(root) = document.document_element() {
+        let direction = if language.right_to_left { "rtl" } else { "ltr" };
+        // The names are plain ones, so neither fails.
+        let _ = root.set_attribute("lang", language.tag);
+        let _ = root.set_attribute("dir", direction);
+    }
+    for (selector, text) in [
+        ("#stopped h1", Text::StoppedTitle),
+        ("#stopped p", Text::StoppedAdvice),
+        ("#stopped a", Text::Reload),
+    ] {
+        if let Ok(Some(element)) = document.query_selector(selector) {
+            element.set_text_content(Some(say(text)));
+        }
+    }
 }
 
 /// Where the person reads a language, `es-MX` for `es`, as far as the browser tells: numbers look
@@ -138,28 +168,6 @@ fn primary(tag: &str) -> &str {
     tag.split('-').next().unwrap_or(tag)
 }
 
-/// Tells the browser what is spoken, and has the panel that outlives the page say it.
-fn show(language: Language) {
-    let Some(document) = web_sys::window().and_then(|window| window.document()) else {
-        return;
-    };
-    if let Some(root) = document.document_element() {
-        let direction = if language.right_to_left { "rtl" } else { "ltr" };
-        // The names are plain ones, so neither fails.
-        let _ = root.set_attribute("lang", language.tag);
-        let _ = root.set_attribute("dir", direction);
-    }
-    for (selector, text) in [
-        ("#stopped h1", Text::StoppedTitle),
-        ("#stopped p", Text::StoppedAdvice),
-        ("#stopped a", Text::Reload),
-    ] {
-        if let Ok(Some(element)) = document.query_selector(selector) {
-            element.set_text_content(Some(say(text)));
-        }
-    }
-}
-
 /// The name of a language in the page's own, `Spanish` for `es`; the tag itself when it has none.
 pub fn language_name(tag: &str) -> Rc<str> {
     match tag {
@@ -180,11 +188,7 @@ pub fn language_name(tag: &str) -> Rc<str> {
 impl Made {
     fn name(&mut self, tag: &str) -> Option<String> {
         if self.names.is_none() {
-            let locale = if self.locale.is_empty() {
-                "en"
-            } else {
-                &self.locale
-            };
+            let locale = self.locale.as_deref().unwrap_or("en");
             self.names = DisplayNames::new(locale, &option("type", "language")).ok();
         }
         self.names.as_ref()?.of(tag).ok()?.as_string()

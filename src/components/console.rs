@@ -100,10 +100,12 @@ fn frame(line: &Line) -> Html {
         Direction::Refused(_) => ("refused", Text::FrameRefused),
         Direction::Note => ("note", Text::FrameNote),
     };
+    // What becomes of the connection is told by the library, which speaks English.
+    let lang = matches!(line.direction, Direction::Note).then_some("en");
     html! {
         <div key={line.number} class="frame" data-way={way}>
             <span class="way">{ say(words) }</span>
-            <code dir="auto">{ line.text.clone() }</code>
+            <code dir="auto" {lang}>{ line.text.clone() }</code>
             if line.bytes > line.text.len() {
                 { paragraph("note", fill(Text::FrameCut, &[&words::size(line.bytes as u64)])) }
             }

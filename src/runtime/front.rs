@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 
-use babelwire_client::{Cause, Client, Event, Options, Payload, SendOutcome, State, TabsOptions};
+use babelwire_client::{
+    Cause, Client, Discard, Event, Options, Payload, Rejection, SendOutcome, State, TabsOptions,
+};
 use babelwire_wire::Inbound;
 use gloo_timers::callback::Timeout;
 
@@ -10,6 +12,7 @@ use super::{LANGUAGES_KEY, Store, storage};
 use crate::api::{Api, Call, read};
 use crate::config;
 use crate::store::{Effect, Link, Mode, Msg, Trouble};
+use crate::words::{Text, fill, plural, say, size};
 
 /// How often the page looks whether a push was lost, in milliseconds.
 const TICK: u32 = 20_000;
@@ -73,7 +76,7 @@ fn connect(store: &Store, url: String) {
             ..
         } => heard.dispatch(Msg::Refused {
             text,
-            why: why.as_str().to_owned(),
+            why: discarded(why).to_owned(),
         }),
         // `Changed` says the same, and an error's close follows it.
         _ => {}
@@ -183,11 +186,30 @@ fn send(store: &Store, frame: String) {
     }
 }
 
+fn rejected(why: &Rejection) -> String {
+    match *why {
+        Rejection::TooLarge { bytes, limit } => {
+            let (bytes, limit) = (size(bytes as u64), size(limit as u64));
+            fill(Text::RejectedTooLarge, &[&bytes, &limit])
+        }
+        Rejection::QueueFull { frames, .. } => plural(Text::RejectedQueueFull, frames as u64),
+        _ => say(Text::RejectedClosed).to_owned(),
+    }
+}
+
+fn discarded(why: Discard) -> &'static str {
+    say(match why {
+        Discard::Expired => Text::DiscardedExpired,
+        Discard::Left => Text::DiscardedLeft,
+        _ => Text::DiscardedClosed,
+    })
+}
+
 pub(super) fn tell(store: &Store, client: &Client, frame: String, outcome: SendOutcome) {
     match outcome {
         SendOutcome::Rejected(rejection) => store.dispatch(Msg::Refused {
             text: frame,
-            why: rejection.describe(),
+            why: rejected(&rejection),
         }),
         // On its way through the tab that has the socket.
         SendOutcome::Queued(_) if client.state().is_open() => {}

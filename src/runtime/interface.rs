@@ -8,7 +8,7 @@ use web_sys::HtmlSelectElement;
 use super::{Store, element, storage};
 use crate::api::Api;
 use crate::store::Msg;
-use crate::{intl, words};
+use crate::{extras, intl, words};
 
 /// The element in which it is chosen.
 pub(crate) const CHOICE: &str = "interface-language";
@@ -25,7 +25,10 @@ thread_local! {
 pub(super) fn begin(store: &Store) {
     let kept = storage().and_then(|storage| storage.get_item(KEY).ok().flatten());
     let tag = kept.and_then(|kept| intl::spoken(&kept));
-    speak(store, tag.unwrap_or_else(intl::best), false);
+    let tag = tag.unwrap_or_else(intl::best);
+    if tag != words::tag() {
+        speak(store, tag, false);
+    }
 }
 
 /// Speaks that language, one of [`intl::SPOKEN`], now and at the next visit.
@@ -35,30 +38,35 @@ pub(crate) fn choose(store: &Store, tag: &'static str) {
 
 fn speak(store: &Store, tag: &'static str, remember: bool) {
     WANTED.set(tag);
-    if tag == "en" || tag == words::tag() {
-        return spoken(store, tag, "", remember);
+    if tag == words::tag() {
+        return spoken(store, true, remember);
+    }
+    if tag == "en" {
+        intl::speak_english();
+        return spoken(store, true, remember);
     }
     let store = store.clone();
     Api::new("locales").file(&[tag, ".json"].concat(), move |file| {
-        // Somebody may have thought better of it meanwhile.
-        if WANTED.get() == tag {
-            spoken(&store, tag, &file.unwrap_or_default(), remember);
-        }
+        extras::load(move |extras| {
+            // Somebody may have thought better of it meanwhile.
+            if WANTED.get() == tag {
+                let ok = match (extras, file) {
+                    (Ok(extras), Ok(file)) => (extras.speak)(tag, &file),
+                    _ => false,
+                };
+                spoken(&store, ok, remember);
+            }
+        });
     });
 }
 
-fn spoken(store: &Store, tag: &'static str, file: &str, remember: bool) {
-    let changed = words::tag() != tag;
-    let ok = !changed || intl::speak(tag, file);
+fn spoken(store: &Store, ok: bool, remember: bool) {
     if ok
         && remember
         && let Some(storage) = storage()
     {
         // A full or forbidden storage costs a preference, no more.
-        let _ = storage.set_item(KEY, tag);
-    }
-    if !changed && !remember {
-        return;
+        let _ = storage.set_item(KEY, words::tag());
     }
     if let Some(choice) = element(CHOICE) {
         // What could not be had is not what is spoken.

@@ -22,21 +22,19 @@ pub fn number(number: u64) -> String {
 
 /// A number of tenths, with the decimal only where there is one: `124` as `12.4`, `120` as `12`.
 pub fn decimal(tenths: u64) -> String {
-    match intl() {
+    if let Some(intl) = intl() {
         #[expect(
             clippy::cast_precision_loss,
             reason = "nothing is counted here that comes near 2^53"
         )]
-        Some(intl) => (intl.number)(tenths as f64 / 10.0),
-        None => {
-            let mut number = grouped(tenths / 10);
-            if !tenths.is_multiple_of(10) {
-                number.push('.');
-                number.push_str(&(tenths % 10).to_string());
-            }
-            number
-        }
+        return (intl.number)(tenths as f64 / 10.0);
     }
+    let mut number = grouped(tenths / 10);
+    if !tenths.is_multiple_of(10) {
+        number.push('.');
+        number.push_str(&(tenths % 10).to_string());
+    }
+    number
 }
 
 /// In English, where there is nobody to ask.

@@ -1,4 +1,7 @@
+use babelwire_wire::{Failure, Inbound, Status, Translation};
+
 use super::*;
+use crate::store::{Mode, Msg, Preferences, Row, Stage, State, reduce};
 
 #[test]
 fn thousands_are_told_apart() {
@@ -267,4 +270,186 @@ fn no_text_speaks_of_errors_codes_or_anything_invalid() {
             "{name}: {words}"
         );
     }
+}
+
+// States.
+
+/// Rows in every state that there is.
+fn rows() -> Vec<Row> {
+    let translation = |status: Status, done: u64, total: u64| Translation {
+        id: "T1".to_owned(),
+        name: "a.txt".to_owned(),
+        size: 50_000_000,
+        source: "en".to_owned(),
+        target: "es".to_owned(),
+        charset: None,
+        status,
+        done,
+        failed: 0,
+        total,
+        ahead: None,
+        error: None,
+        created_at: "2026-02-28T23:59:00Z".to_owned(),
+        updated_at: "2026-02-28T23:59:00Z".to_owned(),
+        started_at: None,
+        finished_at: None,
+        revision: 1,
+    };
+    let snapshots = [
+        translation(Status::AwaitingUpload, 0, 0),
+        translation(Status::Queued, 0, 0),
+        Translation {
+            ahead: Some(0),
+            ..translation(Status::Queued, 0, 0)
+        },
+        Translation {
+            ahead: Some(2),
+            ..translation(Status::Queued, 0, 0)
+        },
+        translation(Status::Translating, 0, 0),
+        translation(Status::Translating, 412, 1_960),
+        translation(Status::Translating, 1_960, 1_960),
+        translation(Status::Done, 0, 0),
+        translation(Status::Done, 1_960, 1_960),
+        Translation {
+            started_at: Some("2026-02-28T23:59:30.5Z".to_owned()),
+            finished_at: Some("2026-03-01T00:00:18Z".to_owned()),
+            ..translation(Status::Done, 1_960, 1_960)
+        },
+        Translation {
+            failed: 6,
+            ..translation(Status::Done, 1_954, 1_960)
+        },
+        translation(Status::Failed, 0, 0),
+        Translation {
+            error: Some(Failure {
+                title: "Not a plain text file".to_owned(),
+                detail: "The file looks like a PDF document.".to_owned(),
+            }),
+            ..translation(Status::Failed, 0, 0)
+        },
+        translation(Status::Cancelled, 0, 0),
+        translation(Status::Cancelled, 412, 1_960),
+    ];
+    let mut rows: Vec<Row> = snapshots
+        .into_iter()
+        .map(|snapshot| {
+            let mut state = State::new(Preferences::default());
+            let snapshot = serde_json::to_string(&snapshot).unwrap();
+            let frame = format!(r#"{{"type":"translation","translation":{snapshot}}}"#);
+            reduce(&mut state, Msg::Configured(Ok(Mode::Full)));
+            reduce(&mut state, Msg::Frame(Inbound::parse(frame)));
+            (*state.rows.remove(0)).clone()
+        })
+        .collect();
+    let stages = [
+        Stage::Checking,
+        Stage::Held,
+        Stage::Waiting,
+        Stage::Announcing,
+        Stage::Uploading { sent: 12_400_000 },
+        Stage::Uploading { sent: 50_000_000 },
+        Stage::Interrupted,
+        Stage::Sent,
+        Stage::Stopped(Trouble::passing(Text::NotSent, Text::NotSentStalled)),
+        Stage::Cancelled,
+    ];
+    for stage in stages {
+        let mut row = rows[0].clone();
+        row.stage = stage;
+        row.left = Some(20);
+        rows.push(row);
+    }
+    rows
+}
+
+#[test]
+fn every_state_is_told_as_a_person_would() {
+    speak(Language::english());
+    let told: Vec<String> = rows().iter().map(state).collect();
+    assert_eq!(
+        told,
+        [
+            "Waiting for its file",
+            "Waiting",
+            "Waiting, next in line",
+            "Waiting, 2 ahead of you",
+            "Translating",
+            "Translating, 412 of 1,960 paragraphs",
+            "Translating, 1,960 of 1,960 paragraphs",
+            "Done",
+            "Done, 1,960 paragraphs",
+            "Done, 1,960 paragraphs in 48 s",
+            "Done, but 6 paragraphs were left in the original language",
+            "Failed",
+            "Failed: Not a plain text file. The file looks like a PDF document.",
+            "Cancelled before anything was translated",
+            "Cancelled. Stopped at 412 of 1,960 paragraphs. Download what is done.",
+            "Being looked at",
+            "Waits until you are online",
+            "Waiting to be uploaded",
+            "Preparing to upload",
+            "Uploading, 12.4 of 50 MB, 20 s left",
+            "Uploaded, waiting for the server to say so",
+            "Upload interrupted, starts again by itself",
+            "Received, being checked",
+            "Failed: It could not be sent. Nothing moved for too long. Try again.",
+            "Cancelled before it was uploaded",
+        ]
+    );
+}
+
+#[test]
+fn every_state_is_told_in_every_language_without_blanks_forms_or_the_english_of_the_backend() {
+    let intl = Intl {
+        number: |number| number.to_string(),
+        plural: |number| usize::from(number > 1.0),
+    };
+    speak(Language::english());
+    let english: Vec<String> = rows().iter().map(state).collect();
+    for locale in Locale::all() {
+        let (language, _) = Language::read(locale.tag, &locale.json, intl).unwrap();
+        speak(language);
+        for (row, english) in rows().iter().zip(&english) {
+            let words = state(row);
+            assert!(!words.is_empty());
+            assert!(!words.contains(['{', '}', '|']), "{}: {words}", locale.tag);
+            assert_ne!(&words, english, "{}", locale.tag);
+            assert!(!words.contains("PDF"), "{}: {words}", locale.tag);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_shown_as_whole_before_the_backend_says_so() {
+    for row in rows() {
+        if let Some(Some((value, max))) = progress(&row) {
+            assert!(value < max, "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_backend_says_is_shown_in_english_alone() {
+    let trouble = crate::api::refusal(
+        413,
+        r#"{"type":"about:blank","title":"Too large","status":413,"detail":"At most 50 MB."}"#,
+    );
+    assert_eq!(sentence(&trouble), "Too large. At most 50 MB.");
+    let german = Locale::all().remove(1);
+    let intl = Intl {
+        number: |number| number.to_string(),
+        plural: |_| 0,
+    };
+    let (language, _) = Language::read("de", &german.json, intl).unwrap();
+    speak(language);
+    assert_eq!(
+        sentence(&trouble),
+        [
+            german.text("TroubleTooLarge"),
+            ". ",
+            german.text("TroubleTooLargeAdvice")
+        ]
+        .concat()
+    );
 }

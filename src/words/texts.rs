@@ -21,8 +21,8 @@ macro_rules! texts {
         #[repr(u16)]
         #[allow(clippy::doc_markdown, reason = "texts for people, in no markup")]
         pub enum Text {
-            $(#[doc = $english] $name,)+
-            $(#[doc = $more] $late,)+
+            $(#[doc = concat!("`", $english, "`")] $name,)+
+            $(#[doc = concat!("`", $more, "`")] $late,)+
         }
 
         /// The English texts of a first visit in the order of the enum, each with [`END`] after it.
@@ -323,6 +323,12 @@ texts! { front {
     FrameQueued = "Waits to be sent",
     FrameRefused = "Not sent",
     FrameNote = "Connection",
+    RejectedTooLarge = "The message has {0}, and the gateway takes {1} at most. Send it in smaller parts.",
+    RejectedQueueFull = "{0} message waits already for a connection. Try again once connected.|{0} messages wait already for a connection. Try again once connected.",
+    RejectedClosed = "The connection is closed. Connect before sending.",
+    DiscardedClosed = "The connection was closed before it could be sent.",
+    DiscardedExpired = "There was no connection for too long.",
+    DiscardedLeft = "It is not wanted any more.",
     FrameCut = "… {0} in all",
     News = "News",
     NoNews = "Nothing yet. What the backend tells of its objects appears here by itself.",

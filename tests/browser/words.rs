@@ -30,7 +30,7 @@ impl Speaking {
 
 impl Drop for Speaking {
     fn drop(&mut self) {
-        intl::speak("en", "");
+        intl::speak_english();
     }
 }
 
