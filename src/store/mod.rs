@@ -10,6 +10,7 @@
 
 mod document;
 mod files;
+mod hints;
 mod kept;
 pub mod languages;
 mod reader;
@@ -416,6 +417,9 @@ pub struct State {
     counter: u32,
     ticks: u32,
     next_key: Key,
+    /// Where rows are, by key and by their translation's id.
+    keys: hints::Hints,
+    ids: hints::Hints,
     removed: Vec<String>,
     /// Where the last round of `GET translations` ended.
     cursor: Option<String>,
@@ -472,6 +476,8 @@ impl State {
             counter: 0,
             ticks: 0,
             next_key: 0,
+            keys: hints::Hints::default(),
+            ids: hints::Hints::default(),
             removed: Vec::new(),
             cursor: None,
             round: None,
@@ -481,7 +487,8 @@ impl State {
 
     /// The row of that key.
     pub fn row(&self, key: Key) -> Option<&Rc<Row>> {
-        self.rows.iter().find(|row| row.key == key)
+        let place = self.keys.by_key(&self.rows, key)?;
+        self.rows.get(place)
     }
 
     /// Whether the backend has deleted that translation: whatever is heard of it is old news.

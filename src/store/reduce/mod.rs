@@ -179,19 +179,13 @@ impl<'a> Step<'a> {
     }
 
     fn key_of(&self, id: &str) -> Option<Key> {
-        self.state
-            .rows
-            .iter()
-            .find(|row| row.id() == Some(id))
-            .map(|row| row.key)
+        let place = self.state.ids.by_id(&self.state.rows, id)?;
+        self.state.rows.get(place).map(|row| row.key)
     }
 
     fn row_mut(&mut self, key: Key) -> Option<&mut Row> {
-        self.state
-            .rows
-            .iter_mut()
-            .find(|row| row.key == key)
-            .map(Rc::make_mut)
+        let place = self.state.keys.by_key(&self.state.rows, key)?;
+        self.state.rows.get_mut(place).map(Rc::make_mut)
     }
 
     fn document(&mut self, id: &str) -> Option<&mut Document> {
