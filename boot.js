@@ -24,6 +24,13 @@ const show = async (progress, response) => {
   for (let part; !(part = await reader.read()).done; ) progress.value += part.value.length;
 };
 
+// Whoever has been here before will have files, which come a moment after the page.
+try {
+  if (localStorage.getItem("babelwire.kept")) document.documentElement.dataset.returning = "";
+} catch {
+  // A browser that keeps nothing knows nobody.
+}
+
 try {
   const loading = document.getElementById("loading");
   const wasm = fetch(href('link[rel="preload"][type="application/wasm"]')).then((response) => {

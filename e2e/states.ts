@@ -4,7 +4,11 @@
 // To add one: give it a name and say how the page is brought there. A state has to stay until it
 // was looked at, so slow things are held still, with the real server as far as it goes.
 
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type BrowserContext, type Page, type Route, expect } from '@playwright/test';
+import iconv from 'iconv-lite';
 import { type Babelwire, englishText } from './fixtures.js';
 import type { Server, ServerOptions } from './server.js';
 
@@ -23,6 +27,10 @@ export interface State {
   shows: string;
   /** The server that it needs, when that is not the usual one. */
   server?: ServerOptions;
+  /** Whether the page writes to the browser's console of what is wrong with it. */
+  complains?: boolean;
+  /** Whether the state ends when the focus goes. */
+  keepsFocus?: boolean;
   /** Brings the page there, from the moment before it is opened. */
   bring: (world: World) => Promise<void>;
 }
@@ -58,9 +66,14 @@ async function translated(world: World): Promise<void> {
 async function translating(world: World): Promise<void> {
   await open(world);
   await world.babelwire.choose(BOOK);
+  await isUnderWay(world, BOOK.name, 20);
+}
+
+/** Waits until so many paragraphs of a file are translated. */
+async function isUnderWay({ server }: World, name: string, done: number): Promise<void> {
   await expect
-    .poll(async () => (await world.server.translation(BOOK.name)).done, { message: 'it is being translated' })
-    .toBeGreaterThan(20);
+    .poll(async () => (await server.translations()).find((one) => one.name === name)?.done ?? 0, { timeout: 60_000 })
+    .toBeGreaterThan(done);
 }
 
 async function openReader({ babelwire }: World, name: string): Promise<void> {
@@ -209,6 +222,161 @@ export const STATES: State[] = [
     },
   },
   {
+    name: 'summary',
+    shows: 'Some files, what they come to, and all results in one archive.',
+    bring: async (world) => {
+      await open(world);
+      for (const name of ['house.txt', 'garden.txt', 'street.txt']) {
+        await world.babelwire.choose({ ...SHORT, name });
+        await world.babelwire.isDone(name);
+      }
+      await expect(world.babelwire.button('Download all')).toBeVisible();
+    },
+  },
+  {
+    name: 'not-text',
+    shows: 'Files that are told apart from text before they are sent.',
+    bring: async (world) => {
+      await open(world);
+      await world.babelwire.choose({ name: 'empty.txt', text: '' }, PICTURE);
+      await expect(world.babelwire.file('empty.txt')).toContainText('empty');
+      await expect(world.babelwire.file(PICTURE.name)).toContainText('not a text file');
+    },
+  },
+  {
+    name: 'skipped',
+    shows: 'A file that is in the list already.',
+    bring: async (world) => {
+      await open(world);
+      const file = join(mkdtempSync(join(tmpdir(), 'babelwire-state-')), SHORT.name);
+      writeFileSync(file, SHORT.text);
+      await world.babelwire.fileInput.setInputFiles(file);
+      await world.babelwire.isDone(SHORT.name);
+      await world.babelwire.fileInput.setInputFiles(file);
+      await expect(world.page.getByRole('alert')).toContainText('skipped');
+    },
+  },
+  {
+    name: 'encoding',
+    shows: 'An old encoding was guessed; the others show what the first line would be.',
+    bring: async (world) => {
+      await open(world);
+      await world.babelwire.choose({ name: 'old.txt', text: iconv.encode('Żółw śpi.\n', 'iso-8859-2') });
+      await world.babelwire.isDone('old.txt');
+      await world.babelwire.file('old.txt').getByText(/Wrong\? Change it\.$/).click();
+      await expect(world.page.getByRole('combobox', { name: 'Encoding of old.txt' })).toBeVisible();
+    },
+  },
+  {
+    name: 'more-languages',
+    shows: 'A file is to be translated into more than one language.',
+    bring: async (world) => {
+      await open(world);
+      await world.babelwire.button('More languages').click();
+      const more = world.page.getByRole('group', { name: 'Also translate into' });
+      await more.getByRole('checkbox').first().check();
+      await expect(world.page.getByRole('button', { name: /^Remove / })).toBeVisible();
+    },
+  },
+  {
+    name: 'deleted',
+    shows: 'A file was deleted a moment ago; that can be undone.',
+    bring: async (world) => {
+      await translated(world);
+      await world.babelwire.choose({ ...SHORT, name: 'garden.txt' });
+      await world.babelwire.isDone('garden.txt');
+      await world.babelwire.button(`Delete ${SHORT.name}`).focus();
+      await world.page.keyboard.press('Enter');
+      const undo = world.babelwire.button(`Undo deleting ${SHORT.name}`);
+      await expect(undo).toBeVisible();
+      // Whoever is at it is not hurried.
+      await undo.focus();
+    },
+    keepsFocus: true,
+  },
+  {
+    name: 'waits-for-network',
+    shows: 'A file was chosen while the device was offline.',
+    bring: async (world) => {
+      await translated(world);
+      await world.context.setOffline(true);
+      await expect(world.babelwire.status).toHaveText(/^\s*You are offline/);
+      await world.babelwire.choose({ ...SHORT, name: 'later.txt' });
+      await expect(world.babelwire.file('later.txt')).toContainText('until you are online');
+    },
+  },
+  {
+    name: 'stopped-in-time',
+    shows: 'A translation that was cancelled, with what is done of it.',
+    bring: async (world) => {
+      await translating(world);
+      await openReader(world, BOOK.name);
+      await world.babelwire.button(`Cancel ${BOOK.name}`).click();
+      await expect(world.babelwire.button(`Retry ${BOOK.name}`)).toBeVisible();
+      await world.babelwire.reader.locator('summary', { hasText: 'Save' }).click();
+    },
+  },
+  {
+    name: 'find',
+    shows: 'A word was looked for and found.',
+    bring: async (world) => {
+      await translated(world);
+      await openReader(world, SHORT.name);
+      await world.babelwire.reader.getByRole('button', { name: 'Find' }).click();
+      await world.page.keyboard.type('house');
+      await expect(world.page.locator('mark').first()).toBeVisible();
+    },
+  },
+  {
+    name: 'proof',
+    shows: 'What can be proved of a translation, and a paragraph that could not be translated.',
+    server: { translator: 'pseudo', more: ['--pseudo-delay-ms', '0', '--pseudo-refuses', 'tree'] },
+    bring: async (world) => {
+      await open(world);
+      await world.babelwire.choose(SHORT);
+      await world.babelwire.isDone(SHORT.name);
+      await world.babelwire.button(`Open ${SHORT.name}`).click();
+      await world.babelwire.reader.getByRole('button', { name: 'Proof' }).click();
+      await expect(world.babelwire.reader.getByRole('region', { name: 'Proof' })).toContainText('paragraph');
+      await expect(world.babelwire.reader.getByRole('button', { name: 'Translate this again' })).toBeVisible();
+    },
+  },
+  {
+    name: 'long-text',
+    shows: 'A text of thousands of paragraphs that is being translated, in its middle.',
+    server: { translator: 'pseudo', more: ['--pseudo-delay-ms', '60'] },
+    bring: async (world) => {
+      await open(world);
+      const text = Array.from({ length: 6_000 }, (_, place) => `Paragraph ${place + 1} of a very long story about a house.`);
+      await world.babelwire.choose({ name: 'story.txt', text: text.join('\n\n') });
+      await isUnderWay(world, 'story.txt', 50);
+      await world.babelwire.button('Open story.txt').click();
+      const box = world.babelwire.reader.getByRole('group', { name: 'Text' });
+      await expect(world.babelwire.reader.getByText('Paragraph 1 of').first()).toBeVisible();
+      await box.evaluate((element) => (element.scrollTop = element.scrollHeight / 2));
+      await expect(world.babelwire.reader.getByText(/Paragraph 3\d\d\d of/).first()).toBeVisible();
+    },
+  },
+  {
+    name: 'kept',
+    shows: 'A finished text is kept on this device.',
+    bring: async (world) => {
+      await translated(world);
+      await world.page.getByText(/Kept on this device: /).click();
+      await expect(world.babelwire.button('Forget everything')).toBeVisible();
+    },
+  },
+  {
+    name: 'arabic',
+    shows: 'The page in Arabic, from right to left.',
+    bring: async (world) => {
+      await translated(world);
+      await openReader(world, SHORT.name);
+      await world.page.getByRole('combobox', { name: 'Language of this page' }).selectOption('ar');
+      await expect(world.page.locator('html')).toHaveAttribute('dir', 'rtl');
+    },
+  },
+  {
     name: 'console',
     shows: 'The console, with frames in and out.',
     bring: async (world) => {
@@ -280,6 +448,7 @@ export const STATES: State[] = [
   {
     name: 'not-loaded',
     shows: 'The wasm could not be fetched.',
+    complains: true,
     bring: async (world) => {
       await world.page.route('**/*.wasm', (route) => route.abort());
       await world.page.goto(world.server.origin);

@@ -20,8 +20,8 @@ pub struct Desk {
     pub side: fn(&Store, &State) -> Html,
     /// Beside it: the reader.
     pub work: fn(&Store, &State) -> Html,
-    /// After each batch: tells people who listen what became of their files.
-    pub tell: fn(&State),
+    /// After each batch: looks after people who listen to the page, or use it with a keyboard.
+    pub accompany: fn(&State),
     /// After each batch: has the device follow the page.
     pub keep: fn(&Store),
     /// At the end of the page: the console, and whatever asks something.
@@ -51,7 +51,7 @@ mod cut {
             perform: runtime::perform,
             side: components::side,
             work: components::work,
-            tell: runtime::look_for_news,
+            accompany: runtime::accompany,
             keep: runtime::keep,
             end: components::end,
         })

@@ -17,7 +17,7 @@ for (const state of STATES) {
       complaints.networkMayFail = true;
       await state.bring({ babelwire, page, context, server });
       // No caret, and no outline where the last click was.
-      await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+      if (!state.keepsFocus) await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
       for (const theme of THEMES) {
         for (const width of WIDTHS) {
           await show(page, theme, width);

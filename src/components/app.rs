@@ -57,7 +57,10 @@ impl Component for App {
                 if !broken_down {
                     { footer(store, &state) }
                 }
-                { for store.desk().map(|desk| (desk.end)(store, &state)) }
+                // Not `for`: without a place of its own it would have what is before it made anew.
+                if let Some(desk) = store.desk() {
+                    { (desk.end)(store, &state) }
+                }
             </>
         }
     }
@@ -105,7 +108,9 @@ fn work(store: &Store, state: &State) -> Html {
                     { paragraph("note warn", fill(Text::ListTrouble, &[trouble])) }
                 }
             </div>
-            { for desk.map(|desk| (desk.work)(store, state)) }
+            if let Some(desk) = desk {
+                { (desk.work)(store, state) }
+            }
         </main>
     }
 }

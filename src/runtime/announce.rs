@@ -25,7 +25,7 @@ thread_local! {
 }
 
 /// Tells of the files whose state changed. To be called after each batch.
-pub(crate) fn look(state: &State) {
+pub(super) fn look(state: &State) {
     ANNOUNCER.with_borrow_mut(|announcer| announcer.look(&state.rows));
     speak();
 }

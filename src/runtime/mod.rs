@@ -3,6 +3,7 @@
 mod announce;
 mod drop;
 mod files;
+mod focus;
 mod front;
 mod idb;
 mod interface;
@@ -12,7 +13,6 @@ mod routes;
 mod store;
 
 pub use announce::announce;
-pub(crate) use announce::look as look_for_news;
 pub(crate) use files::{guess, pack};
 pub(crate) use front::seconds_left;
 pub(crate) use interface::{CHOICE as LANGUAGE_CHOICE, choose as choose_language};
@@ -58,6 +58,12 @@ pub(crate) fn perform(store: &Store, effect: Effect) {
     let _ = files::perform(store, effect)
         .and_then(|effect| reader::perform(store, effect))
         .and_then(|effect| kept::perform(store, effect));
+}
+
+/// Looks after people who listen and people who type, after each batch.
+pub(crate) fn accompany(state: &State) {
+    announce::look(state);
+    focus::keep(state);
 }
 
 /// The element of that id.

@@ -171,7 +171,7 @@ impl Store {
             }
         }
         if let Some(desk) = self.desk() {
-            (desk.tell)(&self.state());
+            (desk.accompany)(&self.state());
         }
         if let (true, Some(desk)) = (self.0.lasting.get(), self.desk()) {
             (desk.keep)(self);
