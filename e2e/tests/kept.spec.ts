@@ -76,19 +76,7 @@ test('everything can be forgotten at once, and nothing more is kept', async ({ b
   await babelwire.isDone('a.txt');
   await page.getByText(/Kept on this device: 0 texts/).click();
   await expect(page.getByRole('checkbox', { name: /Keep finished texts/ })).not.toBeChecked();
-  await expect
-    .poll(() =>
-      page.evaluate(async () => {
-        const [{ name = '' }] = await indexedDB.databases();
-        const database = await new Promise<IDBDatabase>((resolve) => {
-          const request = indexedDB.open(name);
-          request.onsuccess = () => resolve(request.result);
-        });
-        const count = database.transaction('bodies').objectStore('bodies').count();
-        return new Promise<number>((resolve) => (count.onsuccess = () => resolve(count.result)));
-      }),
-    )
-    .toBe(0);
+  expect(await page.evaluate(keptBodies)).toEqual([]);
 });
 
 test('a reload keeps what is read, the view and the place', async ({ babelwire }) => {
@@ -137,7 +125,9 @@ for (const [how, again] of [
     const text = 'The green tree.\n\nThe red house.\n';
     await babelwire.choose({ name: 'cut-off.txt', text });
     await expect(babelwire.progress('cut-off.txt')).toBeVisible();
-    await expect.poll(async () => (await server.translation('cut-off.txt')).status).toBe('awaiting-upload');
+    await expect
+      .poll(async () => (await server.translations()).map(({ status }) => status))
+      .toEqual(['awaiting-upload']);
     // Until the device has it.
     await expect.poll(() => babelwire.page.evaluate(unsentFiles)).toBe(1);
     await babelwire.page.unrouteAll({ behavior: 'ignoreErrors' });
@@ -190,4 +180,78 @@ test('a file too large to be kept says after a reload what to do', async ({
   await babelwire.button('Delete large.txt').click();
   await expect(row).toHaveCount(0);
   await expect.poll(() => babelwire.page.evaluate(unsentFiles)).toBe(0);
+});
+
+test('what is deleted on another device is not kept on this one', async ({ babelwire, server }) => {
+  await babelwire.open();
+  await babelwire.languages('en', 'es');
+  await babelwire.choose({ name: 'gone.txt', text: 'The green tree.\n' });
+  await expect(kept(babelwire, 'gone.txt')).toBeVisible();
+  await babelwire.page.goto('about:blank');
+  await server.rest(`translations/${(await server.translation('gone.txt')).id}`, { method: 'DELETE' });
+  await server.upload('other.txt', Buffer.from('The red tree.\n'));
+  await babelwire.open();
+  await expect(babelwire.file('other.txt')).toBeVisible();
+  await expect(babelwire.file('gone.txt')).toHaveCount(0);
+  await expect(kept(babelwire, 'other.txt')).toBeVisible();
+  await expect.poll(async () => (await babelwire.page.evaluate(keptBodies)).length).toBe(1);
+});
+
+/** The ids of the texts that the device keeps. */
+async function keptBodies(): Promise<IDBValidKey[]> {
+  const [{ name = '' }] = await indexedDB.databases();
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    const request = indexedDB.open(name);
+    request.onsuccess = () => resolve(request.result);
+  });
+  const all = database.transaction('bodies').objectStore('bodies').getAllKeys();
+  const keys = await new Promise<IDBValidKey[]>((resolve) => (all.onsuccess = () => resolve(all.result)));
+  database.close();
+  return keys;
+}
+
+test.describe('with the page itself kept by its worker', () => {
+  test.use({ serviceWorkers: 'allow' });
+
+  test('a week later and without a network, the page opens with what it has kept', async ({
+    babelwire,
+    server,
+    complaints,
+  }) => {
+    test.slow();
+    complaints.networkMayFail = true;
+    const { page } = babelwire;
+    await babelwire.open();
+    await babelwire.languages('en', 'es');
+    await babelwire.choose({ name: 'kept.txt', text: 'The green tree.\n\nThe red house.\n' });
+    await expect(kept(babelwire, 'kept.txt')).toBeVisible();
+    // The page itself is kept by its worker, all of it from the second visit on.
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await page.reload();
+    await babelwire.isDone('kept.txt');
+    await expect
+      .poll(() =>
+        page.evaluate(async () => {
+          const names = (await (await caches.open('babelwire')).keys()).map(({ url }) => url);
+          return names.some((name) => name.includes('/desk-'));
+        }),
+      )
+      .toBe(true);
+
+    await server.kill();
+    await page.reload();
+    await expect(babelwire.status).toHaveText(/^\s*(Connecting|Reconnecting)/);
+    await expect(kept(babelwire, 'kept.txt')).toBeVisible();
+    await babelwire.button('Open kept.txt').click();
+    await expect(babelwire.reader).toContainText('The red house.');
+    const id = page.url().split('#/t/')[1];
+    await page.reload();
+    await expect(page).toHaveURL(new RegExp(`#/t/${id}$`));
+    await expect(babelwire.reader.getByRole('heading', { name: 'kept.txt' })).toBeVisible();
+    await expect(babelwire.reader).toContainText('The red house.');
+
+    await server.start();
+    await babelwire.isConnected();
+    await babelwire.isDone('kept.txt');
+  });
 });
