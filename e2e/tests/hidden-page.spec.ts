@@ -62,7 +62,7 @@ test('where it is allowed, a notification tells of it, and pressing it opens the
   await expect.poll(titles).toEqual(['“unseen.txt” is translated']);
   await page.evaluate(() => {
     const [shown] = Reflect.get(window, 'shownNotifications') as Notification[];
-    shown.dispatchEvent(new Event('click'));
+    shown?.dispatchEvent(new Event('click'));
   });
   await hide(page, false);
   await expect(babelwire.reader.getByRole('heading', { name: 'unseen.txt' })).toBeVisible();

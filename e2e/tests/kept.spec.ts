@@ -133,8 +133,7 @@ for (const [how, again] of [
     await babelwire.page.unrouteAll({ behavior: 'ignoreErrors' });
 
     await again(babelwire.page);
-    const pages = context.pages();
-    const after = new Babelwire(pages[pages.length - 1], server);
+    const after = new Babelwire(context.pages().at(-1) ?? babelwire.page, server);
     await after.isDone('cut-off.txt');
     expect((await after.download('cut-off.txt')).bytes.toString('utf8').split('\n')).toHaveLength(4);
     expect((await server.translations()).filter(({ name }) => name === 'cut-off.txt')).toHaveLength(1);
@@ -144,9 +143,9 @@ for (const [how, again] of [
 
 /** How many files the device keeps that are not sent, announced ones only. */
 async function unsentFiles(): Promise<number> {
-  const [{ name = '' }] = await indexedDB.databases();
+  const [found] = await indexedDB.databases();
   const database = await new Promise<IDBDatabase>((resolve) => {
-    const request = indexedDB.open(name);
+    const request = indexedDB.open(found?.name ?? '');
     request.onsuccess = () => resolve(request.result);
   });
   const all = database.transaction('unsent').objectStore('unsent').getAll();
@@ -199,9 +198,9 @@ test('what is deleted on another device is not kept on this one', async ({ babel
 
 /** The ids of the texts that the device keeps. */
 async function keptBodies(): Promise<IDBValidKey[]> {
-  const [{ name = '' }] = await indexedDB.databases();
+  const [found] = await indexedDB.databases();
   const database = await new Promise<IDBDatabase>((resolve) => {
-    const request = indexedDB.open(name);
+    const request = indexedDB.open(found?.name ?? '');
     request.onsuccess = () => resolve(request.result);
   });
   const all = database.transaction('bodies').objectStore('bodies').getAllKeys();

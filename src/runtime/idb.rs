@@ -97,7 +97,8 @@ fn settle(settle: &js_sys::Function, value: &JsValue) {
     let _ = settle.call1(&JsValue::UNDEFINED, value);
 }
 
-#[cfg(all(test, target_arch = "wasm32"))]
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
 mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
