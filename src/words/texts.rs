@@ -197,6 +197,7 @@ texts! { front {
     DownloadPart = "Download what is done",
     DownloadPartOf = "Download what is done of {0}",
     StateLeaving = "Deleted in a moment",
+    SaidLeaving = "{0} is deleted in a moment. The button before this one undoes it.",
     AlsoInto = "Also translate into",
     RemoveTarget = "Remove {0}",
 

@@ -6,8 +6,9 @@ use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 
-use super::super::Store;
+use super::super::{Store, announce};
 use crate::store::{FilesMsg, Key, Msg, UNDO_MS};
+use crate::words::{Text, fill};
 
 thread_local! {
     static LISTENING: Cell<bool> = const { Cell::new(false) };
@@ -17,6 +18,9 @@ thread_local! {
 pub(super) fn await_undo(store: &Store, key: Key) {
     if !LISTENING.replace(true) {
         delete_at_the_end(store);
+    }
+    if let Some(row) = store.state().row(key) {
+        announce(fill(Text::SaidLeaving, &[&row.name]));
     }
     let store = store.clone();
     Timeout::new(UNDO_MS, move || {
