@@ -202,3 +202,19 @@ fn option(name: &str, value: impl Into<JsValue>) -> Object {
     let _ = Reflect::set(&options, &name.into(), &value.into());
     options
 }
+
+/// A number with a fraction, as CSS has it. The browser writes it: Rust's own way of doing so takes
+/// 12 KB of tables.
+pub(crate) fn in_digits(number: f64) -> String {
+    js_sys::Number::from(number)
+        .to_string(10)
+        .map(String::from)
+        .unwrap_or_default()
+}
+
+/// The number before the unit of a length in pixels; zero where there is none.
+pub(crate) fn pixels(length: &str) -> f64 {
+    Some(js_sys::Number::parse_float(length))
+        .filter(|number| number.is_finite())
+        .unwrap_or(0.0)
+}

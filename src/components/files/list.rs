@@ -9,6 +9,7 @@ use yew::prelude::*;
 
 use super::row::{FileRow, RowRef};
 use super::span::{Heights, Span};
+use crate::intl::{in_digits, pixels};
 use crate::runtime::Store;
 use crate::store::{Key, State};
 use crate::words::{Text, say};
@@ -242,7 +243,7 @@ impl FileList {
         let gap = web_sys::window()
             .and_then(|window| window.get_computed_style(list).ok()?)
             .and_then(|style| style.get_property_value("row-gap").ok())
-            .and_then(|gap| gap.trim_end_matches("px").parse().ok())
+            .map(|gap| pixels(&gap))
             .unwrap_or(0.0);
         let items = list.children();
         let measured: HashMap<Key, f64> = (0..items.length())
@@ -308,7 +309,7 @@ fn height(window: &Window) -> Option<f64> {
 }
 
 fn format_pair(above: f64, below: f64) -> String {
-    [&*above.to_string(), "px ", &below.to_string(), "px"].concat()
+    [&*in_digits(above), "px ", &in_digits(below), "px"].concat()
 }
 
 /// Scrolls whatever scrolls the list: the panel that it is in, or the page.

@@ -17,6 +17,7 @@ use super::heights::as_f64;
 use super::scroll::Scroll;
 use crate::components::files::RowRef;
 use crate::components::parts::paragraph;
+use crate::intl::in_digits;
 use crate::runtime::Store;
 use crate::store::{
     Cell, Document, Extent, Jump, Load, Msg, Place, ReaderMsg, Row, Sight, State, View, Why,
@@ -559,7 +560,7 @@ impl Text {
         };
         let set = |element: &HtmlElement, name: &str, pixels: Option<f64>| {
             let value =
-                pixels.map_or_else(String::new, |pixels| [&pixels.to_string(), "px"].concat());
+                pixels.map_or_else(String::new, |pixels| [&*in_digits(pixels), "px"].concat());
             // Fails for no name of a property.
             let _ = element.style().set_property(name, &value);
         };

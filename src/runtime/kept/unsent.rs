@@ -17,6 +17,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::AbortController;
 
 use super::{field, set};
+use crate::intl::in_digits;
 use crate::runtime::Store;
 use crate::runtime::idb::{Database, answer, committed};
 use crate::store::{KeptMsg, LARGEST_UNSENT, Msg, Row, UNSENT_BYTES, Unsent};
@@ -102,7 +103,7 @@ pub(super) async fn find(store: &Store, database: &Database) -> Result<(), JsVal
 
 fn name() -> String {
     // Chance enough: the names of pages that live at the same time in one browser.
-    let chance = || (js_sys::Math::random() * f64::from(u32::MAX)).to_string();
+    let chance = || in_digits(js_sys::Math::random());
     [chance(), chance()].join("-")
 }
 
