@@ -207,7 +207,7 @@ fn option(name: &str, value: impl Into<JsValue>) -> Object {
 /// 12 KB of tables.
 pub(crate) fn in_digits(number: f64) -> String {
     js_sys::Number::from(number)
-        .to_string(10)
+        .to_string_with_radix(10)
         .map(String::from)
         .unwrap_or_default()
 }

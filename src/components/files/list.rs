@@ -243,8 +243,7 @@ impl FileList {
         let gap = web_sys::window()
             .and_then(|window| window.get_computed_style(list).ok()?)
             .and_then(|style| style.get_property_value("row-gap").ok())
-            .map(|gap| pixels(&gap))
-            .unwrap_or(0.0);
+            .map_or(0.0, |gap| pixels(&gap));
         let items = list.children();
         let measured: HashMap<Key, f64> = (0..items.length())
             .filter_map(|index| {
