@@ -49,7 +49,7 @@ test('50 MB are read from any place', async ({ page }) => {
     const words = `paragraph ${all.length / 2}:`;
     const began = Date.now();
     await page.keyboard.type(words);
-    const find = page.getByRole('search').filter({ hasText: /1 of 1$/ });
+    const find = page.getByRole('search').filter({ hasText: /1 of 1(?!\d)/ });
     await expect(find).toBeVisible({ timeout: 60_000 });
     await expect(page.locator('mark')).toBeInViewport();
     note({ what: '50 MB text: found in its midst', value: Date.now() - began, unit: 'ms', atMost: 5000 });

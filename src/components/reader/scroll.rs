@@ -78,6 +78,11 @@ impl Scroll {
         self.position = position;
     }
 
+    /// From now on, the first row that begins in view stays where it is.
+    pub(super) fn hold(&mut self) {
+        self.anchor_at(self.y());
+    }
+
     /// The person scrolled.
     pub(super) fn scrolled(&mut self, position: f64) {
         let way = position - self.position;
@@ -272,6 +277,28 @@ mod tests {
                 below: 30
             }
         );
+    }
+
+    #[test]
+    fn what_stays_is_the_first_row_in_view_even_if_the_estimate_took_another_for_it() {
+        let mut scroll = text(10_000);
+        scroll.scrolled(200_010.0);
+        for row in 5001..5040 {
+            scroll.heights.measure(row, 10.0);
+        }
+        scroll.go_to(5030, 100.0);
+        settle(&mut scroll);
+        scroll.hold();
+        assert_eq!(
+            scroll.place(),
+            Place {
+                row: 5020,
+                below: 0
+            }
+        );
+        scroll.heights.measure(5025, 50.0);
+        settle(&mut scroll);
+        assert_eq!(seen_at(&scroll, 5020), 0.0);
     }
 
     #[test]

@@ -540,6 +540,7 @@ impl Text {
         // What shrank may have moved the browser.
         self.scroll.moved(f64::from(scroller.scroll_top()));
         self.put_in_place();
+        self.scroll.hold();
         let mut other = self.choose_rows() && self.remade < REMADE;
         self.remade = if other { self.remade + 1 } else { 0 };
         let before = self.away;
