@@ -160,7 +160,8 @@ fn view(props: &Props) -> Html {
     }
 }
 
-/// Whoever is at it has all the time they want.
+/// Whoever is at it has all the time they want: who came to it, that is. A pointer that rests where
+/// the button happens to appear enters it without moving.
 fn undo(store: &Store, row: &Row) -> Html {
     let key = row.key;
     let hold = |held| store.on(move |()| Msg::Files(FilesMsg::Hold { key, held }));
@@ -169,7 +170,7 @@ fn undo(store: &Store, row: &Row) -> Html {
     html! {
         <button type="button" aria-label={fill(Text::UndoDelete, &[&row.name])} disabled={row.busy} {onclick}
             onfocus={arrive.reform(|_: FocusEvent| ())} onblur={depart.reform(|_: FocusEvent| ())}
-            onmouseenter={arrive.reform(|_: MouseEvent| ())} onmouseleave={depart.reform(|_: MouseEvent| ())}>
+            onmousemove={arrive.reform(|_: MouseEvent| ())} onmouseleave={depart.reform(|_: MouseEvent| ())}>
             { say(Text::Undo) }
         </button>
     }
