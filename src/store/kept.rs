@@ -298,6 +298,11 @@ impl Row {
         path.rsplit('/').next().unwrap_or_default().to_owned()
     }
 
+    /// Whether its file was chosen in an earlier visit and is not yet with the backend.
+    pub fn is_restored(&self) -> bool {
+        self.restored.is_some() && self.file.is_some() && self.is_under_way()
+    }
+
     /// Whether its file was to be sent, and went with an earlier visit.
     pub fn is_lost(&self) -> bool {
         self.restored.is_some() && self.file.is_none() && matches!(self.stage, Stage::Stopped(_))

@@ -305,6 +305,7 @@ texts! { front {
     NotifyFailed = "“{0}” could not be translated",
     NotifyMany = "{0} file is translated|{0} files are translated",
     NotifyMe = "Tell me when it is done",
+    Restored = "Restored after this page was reloaded",
     KeptHere = "Kept on this device",
     KeptInAll = "{0} text, {1}|{0} texts, {1}",
     Forget = "Forget",

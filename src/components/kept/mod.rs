@@ -4,13 +4,17 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-use super::parts::{button, named_button};
+use super::parts::{button, named_button, paragraph};
 use crate::runtime::Store;
 use crate::store::{KeptMsg, Msg, Row, State};
 use crate::words::{Text, fill, plural_with, say, size};
 
-/// Of a row: that its text is kept, and the button that has it forgotten.
+/// Of a row: that its file was taken up again after a reload; or that its text is kept, and the
+/// button that has it forgotten.
 pub(crate) fn kept_here(store: &Store, row: &Row) -> Html {
+    if row.is_restored() {
+        return paragraph("note", say(Text::Restored));
+    }
     if row.kept.is_none() {
         return Html::default();
     }

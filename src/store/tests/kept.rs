@@ -373,6 +373,7 @@ fn a_file_that_a_reload_cut_off_is_sent_by_itself_as_it_was_to_be_sent() {
     assert_eq!(row.restored.as_deref(), Some("page/7"));
     assert_eq!(row.charset.as_deref(), Some("shift_jis"));
     assert_eq!(row.stage, Stage::Checking);
+    assert!(row.is_restored());
     assert_eq!(
         page.state.unsent().count(),
         1,
