@@ -42,6 +42,48 @@ async function paste(page: Page, text: string, into = 'body'): Promise<void> {
   }, text);
 }
 
+/** Follows the tasks of the page's main thread by the processor's clock: what else the machine does
+ * makes none of them longer. Call the answer to end it: milliseconds of the longest, and by how much
+ * the machine stretches time. */
+async function traceTasks(page: Page): Promise<() => Promise<{ longest: number; crowding: number }>> {
+  interface Traced {
+    ph: string;
+    name: string;
+    pid: number;
+    tid: number;
+    dur?: number;
+    tdur?: number;
+    args?: { name?: string };
+  }
+  const client = await page.context().browser()!.newBrowserCDPSession();
+  const events: Traced[] = [];
+  client.on('Tracing.dataCollected', ({ value }) => events.push(...(value as unknown as Traced[])));
+  await client.send('Tracing.start', {
+    transferMode: 'ReportEvents',
+    traceConfig: { includedCategories: ['toplevel', '__metadata'], excludedCategories: ['*'] },
+  });
+  return async () => {
+    const complete = new Promise((resolve) => client.once('Tracing.tracingComplete', resolve));
+    await client.send('Tracing.end');
+    await complete;
+    await client.detach();
+    const main = new Set(
+      events
+        .filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain')
+        .map(({ pid, tid }) => `${pid} ${tid}`),
+    );
+    const tasks = events.filter(
+      ({ ph, name, pid, tid }) => ph === 'X' && name.endsWith('RunTask') && main.has(`${pid} ${tid}`),
+    );
+    expect(tasks.length, 'tasks were traced').toBeGreaterThan(100);
+    const sum = (which: 'dur' | 'tdur') => tasks.reduce((sum, task) => sum + (task[which] ?? 0), 0);
+    return {
+      longest: Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1_000,
+      crowding: Math.max(1, sum('dur') / sum('tdur')),
+    };
+  };
+}
+
 const list = (page: Page) => page.getByRole('list', { name: 'Files' });
 const notice = (page: Page) => page.getByRole('alert');
 
@@ -330,7 +372,7 @@ test('a thousand files are dropped: the first row is there at once, and nothing 
   await babelwire.choose({ name: 'warm.txt', text: 'A house.\n' });
   await babelwire.isDone('warm.txt');
   await page.evaluate(() => {
-    const seen = { dropped: 0, first: 0, long: [] as number[], nodes: 0 };
+    const seen = { dropped: 0, first: 0, nodes: 0 };
     Reflect.set(window, 'seen', seen);
     addEventListener('drop', () => (seen.dropped = performance.now()), { capture: true });
     const files = document.querySelector('[aria-label="Files"]')!;
@@ -338,10 +380,8 @@ test('a thousand files are dropped: the first row is there at once, and nothing 
       if (seen.dropped > 0 && seen.first === 0 && files.children.length > 1) seen.first = performance.now();
       seen.nodes = Math.max(seen.nodes, files.querySelectorAll('li').length);
     }).observe(files, { childList: true });
-    new PerformanceObserver((entries) => {
-      for (const entry of entries.getEntries()) seen.long.push(entry.duration);
-    }).observe({ type: 'longtask' });
   });
+  const tasks = await traceTasks(page);
   await drop(page, join(folder, 'many'));
   const items = list(page).getByRole('listitem');
   await expect(items.first()).toContainText('many/0000.txt');
@@ -357,7 +397,20 @@ test('a thousand files are dropped: the first row is there at once, and nothing 
     await expect(last).toBeInViewport({ timeout: 500 });
   }).toPass();
   await panel.evaluate((side) => side.scrollTo(0, side.scrollHeight / 2));
-  await expect(page.getByText(/many\/0[45]\d\d\.txt/).first()).toBeInViewport();
+  // Rows beyond the edges are in the document as well.
+  await expect
+    .poll(() =>
+      panel.evaluate((side) =>
+        [...side.querySelectorAll('li')]
+          .filter((item) => {
+            const { top, bottom } = item.getBoundingClientRect();
+            return bottom > 0 && top < innerHeight;
+          })
+          .map((item) => item.querySelector('bdi')?.textContent ?? '')
+          .join(' '),
+      ),
+    )
+    .toMatch(/^many\/0[45]\d\d\.txt /);
   await panel.evaluate((side) => side.scrollTo(0, 0));
   await expect(babelwire.button('Delete many/0000.txt')).toBeInViewport();
 
@@ -370,11 +423,13 @@ test('a thousand files are dropped: the first row is there at once, and nothing 
   const seen = (await page.evaluate(() => Reflect.get(window, 'seen') as unknown)) as {
     dropped: number;
     first: number;
-    long: number[];
     nodes: number;
   };
-  test.info().annotations.push({ type: 'measured', description: JSON.stringify(seen) });
+  const { longest, crowding } = await tasks();
+  const first = seen.first - seen.dropped;
+  const measured = JSON.stringify({ nodes: seen.nodes, first, longest, crowding });
+  test.info().annotations.push({ type: 'measured', description: measured });
   expect(seen.nodes, 'list nodes').toBeLessThan(200);
-  expect(seen.first - seen.dropped, 'ms until the first row').toBeLessThan(200);
-  expect(Math.max(0, ...seen.long), 'ms of the longest task').toBeLessThan(100);
+  expect(first / crowding, `ms until the first row: ${measured}`).toBeLessThan(200);
+  expect(longest, `ms of the longest task: ${measured}`).toBeLessThan(100);
 });

@@ -8,7 +8,7 @@ use crate::store::Key;
 const GUESS: f64 = 150.0;
 
 /// How many rows beyond those in view are in the document, on either side.
-const RESERVE: usize = 20;
+const RESERVE: usize = 12;
 
 /// Rows from one place up to, not including, another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn a_reserve_ends_where_the_list_does() {
-        assert_eq!(span(5, 10).with_reserve().within(1000), span(0, 30));
-        assert_eq!(span(990, 1000).with_reserve().within(1000), span(970, 1000));
+        assert_eq!(span(5, 10).with_reserve().within(1000), span(0, 22));
+        assert_eq!(span(990, 1000).with_reserve().within(1000), span(978, 1000));
         assert_eq!(span(50, 60).within(10), span(10, 10));
         assert!(span(0, 30).covers(span(3, 30)) && !span(0, 30).covers(span(3, 31)));
     }
