@@ -87,3 +87,13 @@ self.addEventListener("fetch", (event) => {
     event.respondWith(hashed(request, name));
   }
 });
+
+// On devices where only a worker may notify: the page that is open comes to the front.
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const show = async () => {
+    const [page] = await self.clients.matchAll({ type: "window" });
+    return page ? page.focus() : self.clients.openWindow(url(PAGE));
+  };
+  event.waitUntil(show());
+});

@@ -82,10 +82,9 @@ pub(super) fn notify(store: &Store, id: String, text: &str) {
     let options = NotificationOptions::new();
     options.set_tag(TAG);
     options.set_lang(crate::words::tag());
-    // Some browsers show none but those of service workers.
-    let Ok(shown) = Notification::new_with_options(many.as_deref().unwrap_or(text), &options)
-    else {
-        return;
+    let title = many.as_deref().unwrap_or(text);
+    let Ok(shown) = Notification::new_with_options(title, &options) else {
+        return notify_through_worker(title.to_owned(), options);
     };
     let (store, closing) = (store.clone(), shown.clone());
     let opened = Closure::once_into_js(move |_: JsValue| {
@@ -99,6 +98,25 @@ pub(super) fn notify(store: &Store, id: String, text: &str) {
         }
     });
     shown.set_onclick(Some(opened.unchecked_ref::<Function>()));
+}
+
+/// The same in browsers that show none but those of service workers, as on Android.
+fn notify_through_worker(title: String, options: NotificationOptions) {
+    let Some(window) = web_sys::window() else {
+        return;
+    };
+    let workers = field(&window.navigator(), "serviceWorker");
+    let Some(found) = call(&workers, "getRegistration", &JsValue::UNDEFINED) else {
+        return;
+    };
+    spawn_local(async move {
+        // None where the page has no worker.
+        let worker = JsFuture::from(found).await.unwrap_or_default();
+        if let Ok(show) = field(&worker, "showNotification").dyn_into::<Function>() {
+            // Refused for no page that may show any.
+            let _ = show.call2(&worker, &title.into(), &options);
+        }
+    });
 }
 
 /// Keeps the screen on, or no more.
