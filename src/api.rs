@@ -123,9 +123,14 @@ impl Api {
 
     /// Fetches the original bytes. They stay with the browser, outside the page's own memory.
     pub fn source(&self, id: &str, then: impl FnOnce(Result<Uint8Array, Trouble>) + 'static) {
+        self.bytes(Call::get(&["translations/", id, "/source"]), then);
+    }
+
+    /// Asks, and gives the answer's bytes, which stay with the browser.
+    pub fn bytes(&self, call: Call, then: impl FnOnce(Result<Uint8Array, Trouble>) + 'static) {
         let call = Call {
             bytes: true,
-            ..Call::get(&["translations/", id, "/source"])
+            ..call
         };
         self.send(
             call,

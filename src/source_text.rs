@@ -25,6 +25,14 @@ extern "C" {
     fn encode(this: &TextEncoder, text: &JsString) -> Uint8Array;
 }
 
+/// The text that bytes of UTF-8 are, outside the page's own memory.
+pub fn text_of(bytes: &Uint8Array) -> Option<JsString> {
+    TextDecoder::new("utf-8", &Object::new())
+        .ok()?
+        .decode(bytes)
+        .ok()
+}
+
 /// The text of a source in UTF-8, without a byte order mark: what the backend's byte ranges count
 /// in.
 #[derive(Debug)]

@@ -5,14 +5,14 @@ use std::cell::{Cell, RefCell};
 use babelwire_wire::Object;
 use babelwire_wire::rest::{Found, OneTranslation};
 use gloo_timers::callback::Timeout;
-use js_sys::Promise;
+use js_sys::{JsString, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::front::{ask, client, tell};
 use super::{Store, announce};
 use crate::api::{Call, read};
-use crate::source_text::SourceText;
+use crate::source_text::{SourceText, text_of};
 use crate::store::{
     Copied, Document, Effect, Link, MATCHES_PAGE, Msg, ReaderEffect, ReaderMsg, SEGMENTS_PAGE,
     State, Trouble, View, fold,
@@ -289,7 +289,7 @@ extern "C" {
     static CLIPBOARD: Option<Clipboard>;
 
     #[wasm_bindgen(method, js_name = writeText)]
-    fn write_text(this: &Clipboard, text: &str) -> Promise;
+    fn write_text(this: &Clipboard, text: &JsString) -> Promise;
 }
 
 fn copy(store: &Store, id: &str, partial: bool) {
@@ -301,8 +301,9 @@ fn copy(store: &Store, id: &str, partial: bool) {
     } else {
         "/result"
     };
-    api.text(about(id, &[rest]), move |answer| {
-        let writing = answer.ok().and_then(|text| {
+    api.bytes(about(id, &[rest]), move |answer| {
+        let writing = answer.ok().and_then(|bytes| {
+            let text = text_of(&bytes)?;
             CLIPBOARD.with(|clipboard| Some(clipboard.as_ref()?.write_text(&text)))
         });
         let Some(writing) = writing else {

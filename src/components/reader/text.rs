@@ -333,7 +333,17 @@ impl Text {
                 self.side(ctx, index, Side::Translation, lang, text)
             }
             Some(Cell { failed: true, .. }) => {
-                html! { <p class="into" data-look="note">{ say(Words::RowFailed) }</p> }
+                let refusal =
+                    html! { <p class="into" data-look="note">{ say(Words::RowFailed) }</p> };
+                if source.is_some() {
+                    refusal
+                } else {
+                    // The result has the source's words in its place.
+                    let text = self.source_of(&props.store, document, index, range);
+                    let lang = props.row.0.source.clone();
+                    let words = self.side(ctx, index, Side::Source, lang, text);
+                    html! { <div class="failed">{ words }{ refusal }</div> }
+                }
             }
             _ => html! { <p class="into" data-look="note">{ "…" }</p> },
         });
