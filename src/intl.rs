@@ -39,6 +39,15 @@ extern "C" {
     fn format(this: &NumberFormat, number: f64) -> String;
 
     #[wasm_bindgen(js_namespace = Intl)]
+    type Collator;
+
+    #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+    fn new(locale: &str) -> Result<Collator, JsValue>;
+
+    #[wasm_bindgen(method)]
+    fn compare(this: &Collator, one: &str, other: &str) -> f64;
+
+    #[wasm_bindgen(js_namespace = Intl)]
     type PluralRules;
 
     #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
@@ -58,6 +67,7 @@ struct Made {
     known: Vec<(String, Rc<str>)>,
     numbers: Option<NumberFormat>,
     plurals: Option<PluralRules>,
+    order: Option<Collator>,
     categories: Vec<String>,
 }
 
@@ -86,14 +96,22 @@ pub fn speak(tag: &'static str, file: &str) -> bool {
             // A category that a file has no form of is read in the last, CLDR's `other`.
             .unwrap_or(usize::MAX)
         },
+        after: |name, other| {
+            MADE.with_borrow(|made| {
+                let order = made.order.as_ref()?;
+                Some(order.compare(name, other) > 0.0)
+            })
+            .unwrap_or_default()
+        },
     };
     let Some((language, categories)) = Language::read(tag, file, intl) else {
         return false;
     };
     let locale = locale(tag);
-    let (Ok(numbers), Ok(plurals)) = (
+    let (Ok(numbers), Ok(plurals), Ok(order)) = (
         NumberFormat::new(&locale, &option("maximumFractionDigits", 1)),
         PluralRules::new(&locale),
+        Collator::new(&locale),
     ) else {
         return false;
     };
@@ -101,6 +119,7 @@ pub fn speak(tag: &'static str, file: &str) -> bool {
         locale: Some(locale),
         numbers: Some(numbers),
         plurals: Some(plurals),
+        order: Some(order),
         categories,
         ..Made::default()
     };

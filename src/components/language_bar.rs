@@ -12,7 +12,7 @@ use crate::intl::language_name;
 use crate::runtime::Store;
 use crate::store::languages::{sources, targets};
 use crate::store::{Msg, State};
-use crate::words::{Text, fill, say};
+use crate::words::{Text, fill, is_after, say};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct Props {
@@ -115,7 +115,7 @@ impl Component for LanguageBar {
 fn insert(choices: &mut Vec<Choice>, tag: &str, name: Rc<str>) {
     let place = choices
         .iter()
-        .position(|(_, other)| *other > name)
+        .position(|(_, other)| is_after(other, &name))
         .unwrap_or(choices.len());
     choices.insert(place, (tag.to_owned(), name));
 }

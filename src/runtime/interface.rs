@@ -45,6 +45,8 @@ fn speak(store: &Store, tag: &'static str, remember: bool) {
         intl::speak_english();
         return spoken(store, true, remember);
     }
+    // Beside the file, not after it.
+    extras::load(|_| {});
     let store = store.clone();
     Api::new("locales").file(&[tag, ".json"].concat(), move |file| {
         extras::load(move |extras| {

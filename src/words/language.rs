@@ -14,6 +14,8 @@ pub struct Intl {
     /// Which of the plural forms goes with a number: its place among the language's
     /// [`categories`](Language::read).
     pub plural: fn(f64) -> usize,
+    /// Whether the first of two names comes after the second in a list.
+    pub after: fn(&str, &str) -> bool,
 }
 
 /// A language that the page can speak. Its texts stay for as long as the page.
@@ -112,6 +114,14 @@ pub fn tag() -> &'static str {
 /// Whether English is spoken, the language of what the backend says.
 pub fn is_english() -> bool {
     intl().is_none()
+}
+
+/// Whether a name comes after another in a list that is sorted as the language sorts.
+pub fn is_after(name: &str, other: &str) -> bool {
+    match intl() {
+        Some(intl) => (intl.after)(name, other),
+        None => name > other,
+    }
 }
 
 /// A text in the language of the page.

@@ -15,7 +15,7 @@ mod tests;
 mod texts;
 mod trouble;
 
-pub use language::{Intl, Language, complete, is_english, say, speak, tag};
+pub use language::{Intl, Language, complete, is_after, is_english, say, speak, tag};
 pub use quantity::{decimal, duration, number, size, size_of};
 pub use states::{link, progress, state};
 pub use texts::Text;

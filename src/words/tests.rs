@@ -82,6 +82,13 @@ const LOCALES: [(&str, &[&str]); 3] = [
     ("ar", &["zero", "one", "two", "few", "many", "other"]),
 ];
 
+/// What a browser would lend, as plain as it can be.
+const PLAIN: Intl = Intl {
+    number: |number| number.to_string(),
+    plural: |number| usize::from(number > 1.0),
+    after: |name, other| name > other,
+};
+
 /// A file of `locales/` as it is, its texts in their order.
 struct Locale {
     tag: &'static str,
@@ -182,12 +189,8 @@ fn each_locale_has_every_text_once_in_the_order_of_the_catalogue() {
 
 #[test]
 fn each_locale_can_be_spoken_and_says_what_it_has() {
-    let intl = Intl {
-        number: |number| number.to_string(),
-        plural: |_| 0,
-    };
     for locale in Locale::all() {
-        let (language, categories) = Language::read(locale.tag, &locale.json, intl).unwrap();
+        let (language, categories) = Language::read(locale.tag, &locale.json, PLAIN).unwrap();
         assert_eq!(language.right_to_left, locale.tag == "ar");
         assert_eq!(categories, locale.plural);
         speak(language);
@@ -233,10 +236,6 @@ fn a_locale_has_the_blanks_of_the_english_and_the_forms_of_its_own_plural() {
 
 #[test]
 fn a_locale_of_another_version_is_not_spoken() {
-    let intl = Intl {
-        number: |number| number.to_string(),
-        plural: |_| 0,
-    };
     let whole = Locale::all().remove(1).json;
     let fingerprint = str::from_utf8(texts::FINGERPRINT).unwrap();
     let last = texts::ALL.last().unwrap().1;
@@ -252,7 +251,7 @@ fn a_locale_of_another_version_is_not_spoken() {
             )
             .replace("\"x\": \"", "\"x\": null, \"y\": \"\", \"z\": \""),
     ] {
-        assert!(Language::read("de", &json, intl).is_none(), "{json:.80}");
+        assert!(Language::read("de", &json, PLAIN).is_none(), "{json:.80}");
     }
 }
 
@@ -401,14 +400,10 @@ fn every_state_is_told_as_a_person_would() {
 
 #[test]
 fn every_state_is_told_in_every_language_without_blanks_forms_or_the_english_of_the_backend() {
-    let intl = Intl {
-        number: |number| number.to_string(),
-        plural: |number| usize::from(number > 1.0),
-    };
     speak(Language::english());
     let english: Vec<String> = rows().iter().map(state).collect();
     for locale in Locale::all() {
-        let (language, _) = Language::read(locale.tag, &locale.json, intl).unwrap();
+        let (language, _) = Language::read(locale.tag, &locale.json, PLAIN).unwrap();
         speak(language);
         for (row, english) in rows().iter().zip(&english) {
             let words = state(row);
@@ -437,11 +432,7 @@ fn what_the_backend_says_is_shown_in_english_alone() {
     );
     assert_eq!(sentence(&trouble), "Too large. At most 50 MB.");
     let german = Locale::all().remove(1);
-    let intl = Intl {
-        number: |number| number.to_string(),
-        plural: |_| 0,
-    };
-    let (language, _) = Language::read("de", &german.json, intl).unwrap();
+    let (language, _) = Language::read("de", &german.json, PLAIN).unwrap();
     speak(language);
     assert_eq!(
         sentence(&trouble),

@@ -106,6 +106,14 @@ fn languages_have_their_names_in_the_language_of_the_page() {
 }
 
 #[wasm_bindgen_test]
+fn names_are_sorted_as_the_language_sorts_them() {
+    assert!(words::is_after("Spanish", "English"));
+    let _spanish = Speaking::of("es", SPANISH);
+    assert!(words::is_after("checo", "árabe"));
+    assert!(!words::is_after("árabe", "checo"));
+}
+
+#[wasm_bindgen_test]
 fn the_document_says_its_language_and_its_direction() {
     {
         let _arabic = Speaking::of("ar", ARABIC);
