@@ -163,10 +163,7 @@ test('a file that is in the list already is said and skipped, and a changed one 
   await expect(list(page).getByRole('listitem')).toHaveCount(4);
 });
 
-test('an empty file and a picture are told apart from text before anything is sent', async ({
-  babelwire,
-  server,
-}) => {
+test('an empty file and a picture are told apart from text before anything is sent', async ({ babelwire }) => {
   await babelwire.open();
   await babelwire.languages('en', 'es');
   await babelwire.choose(

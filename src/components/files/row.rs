@@ -147,7 +147,9 @@ fn view(props: &Props) -> Html {
                 { paragraph("note warn", say(Text::DemonstrationBrief)) }
             }
             { progress.unwrap_or_default() }
-            { kept_here(&props.store, row) }
+            if !leaving {
+                { kept_here(&props.store, row) }
+            }
             <div class="actions">
                 { button(row.can_open(), Text::Open, Text::OpenFile, "", Msg::Open) }
                 { download.unwrap_or_default() }
