@@ -39,11 +39,14 @@ impl From<wasm_split_helpers::SplitLoaderError> for Missing {
     }
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "what is fetched may not come; what is simply there does"
+)]
 mod cut {
     use super::{Desk, Missing, components, runtime, store, words};
 
     #[cfg_attr(feature = "split", wasm_split_helpers::wasm_split(desk, fallible))]
-    #[cfg_attr(not(feature = "split"), expect(clippy::unnecessary_wraps))]
     pub(super) fn desk() -> Result<Desk, Missing> {
         words::complete();
         Ok(Desk {

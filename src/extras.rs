@@ -21,12 +21,15 @@ thread_local! {
     static HERE: Cell<Option<Extras>> = const { Cell::new(None) };
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "what is fetched may not come; what is simply there does"
+)]
 mod cut {
     use super::{Extras, Missing};
     use crate::{intl, runtime};
 
     #[cfg_attr(feature = "split", wasm_split_helpers::wasm_split(extras, fallible))]
-    #[cfg_attr(not(feature = "split"), expect(clippy::unnecessary_wraps))]
     pub(super) fn extras() -> Result<Extras, Missing> {
         Ok(Extras {
             guess: runtime::guess,
