@@ -98,3 +98,34 @@ test('the screen stays on while a file is sent, and no longer', async ({ babelwi
   await babelwire.isDone('slow.txt');
   await expect.poll(held).toEqual({ now: 0, ever: 1 });
 });
+
+test.describe('where only a worker may notify, as on Android', () => {
+  test.use({ serviceWorkers: 'allow' });
+
+  test('the notification is the worker’s', async ({ babelwire, server, context }) => {
+    await context.grantPermissions(['notifications'], { origin: server.origin });
+    await context.addInitScript(() => {
+      window.Notification = class extends window.Notification {
+        constructor(title: string) {
+          super(title);
+          throw new TypeError('Illegal constructor');
+        }
+      };
+    });
+    const { page } = babelwire;
+    await babelwire.open();
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await server.upload('first.txt', Buffer.from('The old tree.\n'));
+    await babelwire.isDone('first.txt');
+    await hide(page, true);
+    await server.upload('unseen.txt', Buffer.from('The green tree.\n'));
+    await expect
+      .poll(() =>
+        page.evaluate(async () => {
+          const worker = await navigator.serviceWorker.ready;
+          return (await worker.getNotifications()).map(({ title }) => title);
+        }),
+      )
+      .toEqual(['“unseen.txt” is translated']);
+  });
+});
