@@ -383,7 +383,7 @@ async fn of_a_thousand_files_those_in_view_are_in_the_document_and_each_knows_it
     let list = page.one("ul[aria-label=Files]");
     let height = list.get_bounding_client_rect().height();
     assert!(height > 50_000.0, "room for all: {height}");
-    page.to_the_end_of(&list);
+    list.scroll_into_view_with_bool(false);
     for _ in 0..6 {
         page.shown().await;
     }

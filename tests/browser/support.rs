@@ -133,11 +133,6 @@ impl Page {
         })
     }
 
-    /// Scrolls so far that the end of an element is in view.
-    pub(crate) fn to_the_end_of(&self, element: &Element) {
-        element.scroll_into_view_with_bool(false);
-    }
-
     pub(crate) fn text(&self) -> String {
         self.root.text_content().unwrap()
     }
