@@ -101,18 +101,7 @@ fn view(props: &Props) -> Html {
     } else {
         words::state(row)
     };
-    let line = row.peek.as_ref().map(|peek| {
-        let chosen = row.encoding();
-        let reading = peek
-            .encodings
-            .iter()
-            .find(|reading| chosen.as_deref() == Some(&reading.encoding));
-        reading.map_or(&peek.line, |reading| &reading.line)
-    });
-    // Once it is translated, its text is in the reader.
-    let line = line.filter(|line| {
-        !line.is_empty() && !leaving && (!row.can_open() || row.can_choose_encoding())
-    });
+    let line = first_line(row).filter(|_| !leaving);
     // Pressed once more, it deletes at once; as the same element, it keeps the focus.
     let delete = named_button(
         "quiet",
@@ -160,6 +149,22 @@ fn view(props: &Props) -> Html {
             </div>
         </li>
     }
+}
+
+/// The first line of a file that is not translated yet, or may be read in a wrong encoding. Else,
+/// its text is in the reader.
+fn first_line(row: &Row) -> Option<&Rc<str>> {
+    if row.can_open() && !row.can_choose_encoding() {
+        return None;
+    }
+    let peek = row.peek.as_ref()?;
+    let chosen = row.encoding();
+    let reading = peek
+        .encodings
+        .iter()
+        .find(|reading| chosen.as_deref() == Some(&reading.encoding));
+    let line = reading.map_or(&peek.line, |reading| &reading.line);
+    (!line.is_empty()).then_some(line)
 }
 
 /// Whoever is at it has all the time they want: who came to it, that is. A pointer that rests where
