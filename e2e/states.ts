@@ -41,7 +41,13 @@ const SHORT = {
 };
 
 /** Long enough to be seen while it is translated. */
-const BOOK = { name: 'A licence to read in the evening.txt', text: englishText(60) };
+const BOOK = { name: 'A licence to read in the evening.txt', text: englishText(100) };
+
+/** What begins as a text and is none, as nobody can tell before all of it is there. */
+const BROKEN = {
+  name: 'diary.txt',
+  text: Buffer.concat([Buffer.from('Dear diary.\n'.repeat(600)), Buffer.from([0, 0, 0, 1, 0, 255, 0, 2, 0, 0, 7, 0])]),
+};
 
 /** No text at all. */
 const PICTURE = { name: 'holiday.txt', text: Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 13, 0, 1, 2, 3, 255, 254, 0, 0]) };
@@ -187,8 +193,8 @@ export const STATES: State[] = [
       await translating(world);
       await babelwire.button(`Cancel ${BOOK.name}`).click();
       await expect(babelwire.button(`Retry ${BOOK.name}`)).toBeVisible();
-      await babelwire.choose(PICTURE);
-      await expect(babelwire.button(`Retry ${PICTURE.name}`)).toBeVisible();
+      await babelwire.choose(BROKEN);
+      await expect(babelwire.file(BROKEN.name)).toContainText('Failed', { timeout: 60_000 });
       await babelwire.choose(SHORT);
       await babelwire.isDone(SHORT.name);
       await babelwire.choose({ name: 'Another book.txt', text: BOOK.text });

@@ -193,13 +193,18 @@ test('the styles name no side but start and end, so that a page from right to le
   const physical =
     /(?<![\w-])(?:(?:margin|padding|border|scroll-margin|scroll-padding)-(?:left|right|top|bottom)\b|(?:left|right|top|bottom|width|height|min-width|max-width|min-height|max-height|overflow-x|overflow-y)\s*:|(?:float|clear|text-align)\s*:\s*(?:left|right)|border-(?:top|bottom)-(?:left|right)-radius)/;
   for (const name of readdirSync(folder).filter((file) => file.endsWith('.css'))) {
-    const lines = readFileSync(new URL(name, folder), 'utf8').split('\n');
+    const styles = readFileSync(new URL(name, folder), 'utf8').replace(/\/\*[^]*?\*\//g, (comment) => comment.replace(/.+/g, ''));
+    const lines = styles.split('\n');
     const found = lines.flatMap((line, place) => (physical.test(line) ? [`${name}:${place + 1}: ${line.trim()}`] : []));
     expect(found).toEqual([]);
   }
 });
 
-test('a trap in the page\'s own wasm is told, and nothing looks alive that is not', async ({ page, server, complaints }) => {
+test('a trap in the page\'s own wasm is told, and nothing looks alive that is not', async ({
+  babelwire,
+  complaints,
+}) => {
+  const { page, server } = babelwire;
   await page.addInitScript(() => {
     const streaming = WebAssembly.instantiateStreaming.bind(WebAssembly);
     WebAssembly.instantiateStreaming = async (source, imports) => {
