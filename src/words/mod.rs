@@ -50,7 +50,7 @@ pub fn plural_with(text: Text, count: u64, parts: &[&str]) -> String {
 }
 
 fn fill_in(pattern: &str, parts: &[&str]) -> String {
-    let isolate = language::is_right_to_left();
+    let right_to_left = language::is_right_to_left();
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern;
     while let Some(open) = rest.find('{') {
@@ -63,6 +63,7 @@ fn fill_in(pattern: &str, parts: &[&str]) -> String {
         out.push_str(before);
         if let Some(part) = part {
             // A name of the other direction would pull its neighbours over (Unicode's UAX 9).
+            let isolate = right_to_left && begins_left_to_right(part);
             if isolate {
                 out.push('\u{2068}');
             }
@@ -78,6 +79,26 @@ fn fill_in(pattern: &str, parts: &[&str]) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Whether the first letter of a text is of a script that is written from left to right. What is
+/// isolated already does not count, as in rule P2 of Unicode's UAX 9.
+fn begins_left_to_right(text: &str) -> bool {
+    let mut depth = 0_u32;
+    for char in text.chars() {
+        match char {
+            '\u{2066}'..='\u{2068}' => depth = depth.saturating_add(1),
+            '\u{2069}' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            // Hebrew, Arabic and their neighbours, and their presentation forms.
+            '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}' => {
+                return false;
+            }
+            'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{1fff}' | '\u{2c00}'.. => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The beginning of a text, of at most that many bytes, cut between characters.

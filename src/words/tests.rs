@@ -68,6 +68,30 @@ fn trouble_reads_as_sentences_whatever_its_punctuation() {
 }
 
 #[test]
+fn what_is_filled_into_an_arabic_text_is_set_apart_only_when_it_runs_the_other_way() {
+    let arabic = Locale::all().remove(2);
+    speak(Language::read("ar", &arabic.json, PLAIN).unwrap().0);
+    for (part, apart) in [
+        ("notes.txt", true),
+        ("(1) ñandú.txt", true),
+        ("第一章.txt", true),
+        ("12", false),
+        ("تقرير.txt", false),
+        ("2 م.ب", false),
+        // A sentence that begins with a name, which is set apart in it.
+        ("\u{2068}a.txt\u{2069} تُرجم", false),
+    ] {
+        let filled = fill_in("«{0}».", &[part]);
+        assert_eq!(
+            filled.contains(&format!("«\u{2068}{part}\u{2069}»")),
+            apart,
+            "{filled}"
+        );
+        assert!(apart || filled == format!("«{part}»."), "{filled}");
+    }
+}
+
+#[test]
 fn a_text_is_never_cut_within_a_character() {
     assert_eq!(beginning("añb", 2), "a");
     assert_eq!(beginning("añb", 99), "añb");
