@@ -61,7 +61,7 @@ test('a kept text can be forgotten, and stays forgotten', async ({ babelwire }) 
   await expect(kept(babelwire, 'secret.txt')).toHaveCount(0);
 });
 
-test('everything can be forgotten at once, and nothing more is kept', async ({ babelwire }) => {
+test('everything can be forgotten at once, in every tab, and nothing more is kept', async ({ babelwire, server }) => {
   await babelwire.open();
   await babelwire.languages('en', 'es');
   await babelwire.choose({ name: 'a.txt', text: 'The green tree.\n' }, { name: 'b.txt', text: 'The red tree.\n' });
@@ -69,8 +69,14 @@ test('everything can be forgotten at once, and nothing more is kept', async ({ b
   await expect(kept(babelwire, 'b.txt')).toBeVisible();
   const { page } = babelwire;
   await page.getByText(/Kept on this device: 2 texts/).click();
+  const other = new Babelwire(await page.context().newPage(), server);
+  await other.open();
+  await expect(kept(other, 'a.txt')).toBeVisible();
   await babelwire.button('Forget everything').click();
   await expect(kept(babelwire, 'a.txt')).toHaveCount(0);
+  await expect(kept(other, 'a.txt')).toHaveCount(0);
+  await other.choose({ name: 'c.txt', text: 'The blue tree.\n' });
+  await other.isDone('c.txt');
   await expect(page.getByRole('checkbox', { name: /Keep finished texts/ })).not.toBeChecked();
   await page.reload();
   await babelwire.isDone('a.txt');

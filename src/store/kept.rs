@@ -146,6 +146,10 @@ pub enum KeptMsg {
     ForgetAll,
     /// The person wants finished texts kept, or not.
     Keep(bool),
+    /// Another tab has forgotten the texts of these translations.
+    ForgottenElsewhere(Vec<String>),
+    /// In another tab, somebody wants finished texts kept, or not.
+    KeepElsewhere(bool),
     /// Files of an earlier visit were found.
     Unsent(Vec<Unsent>),
     /// The page can't be seen now, or can.

@@ -26,6 +26,9 @@ const VIEW_KEY: &str = "babelwire.view";
 /// Where the languages are remembered that files are translated into beside the first.
 const TARGETS_KEY: &str = "babelwire.more-languages";
 
+/// Where other tabs are told what somebody has had forgotten.
+const FORGOTTEN_KEY: &str = "babelwire.forgotten";
+
 /// Where it is remembered that no texts are to be kept.
 const OFF_KEY: &str = "babelwire.keep-nothing";
 
@@ -51,6 +54,11 @@ pub(super) fn perform(store: &Store, effect: Effect) -> Option<Effect> {
 fn more(store: &Store, effect: KeptEffect) {
     match effect {
         KeptEffect::Forget { ids, wanted } => {
+            if wanted {
+                // Other tabs hear of what changes, so it is taken away at once.
+                remember(FORGOTTEN_KEY, Some(&ids.join(" ")));
+                remember(FORGOTTEN_KEY, None);
+            }
             if let Some(database) = database() {
                 spawn_local(async move {
                     // What can't be forgotten now is asked about again at the next visit.
@@ -148,6 +156,25 @@ fn begin(store: &Store) {
         unseen::watch(store, &document);
     }
     listen(&window, "pagehide", |_| places::write());
+    let heard = store.clone();
+    listen(&window, "storage", move |event| {
+        if let Some(msg) = elsewhere(&event) {
+            heard.dispatch(Msg::Kept(msg));
+        }
+    });
+}
+
+/// What another tab did. (HTML standard, `StorageEvent`.)
+fn elsewhere(event: &Event) -> Option<KeptMsg> {
+    let value = field(event, "newValue").as_string();
+    match &*field(event, "key").as_string()? {
+        OFF_KEY => Some(KeptMsg::KeepElsewhere(value.is_none())),
+        FORGOTTEN_KEY => {
+            let ids = value?.split(' ').map(ToOwned::to_owned).collect();
+            Some(KeptMsg::ForgottenElsewhere(ids))
+        }
+        _ => None,
+    }
 }
 
 /// Opens the database, and reads what is in it.

@@ -34,6 +34,11 @@ impl Step<'_> {
                 self.keep_texts(false);
             }
             KeptMsg::Keep(on) => self.keep_texts(on),
+            KeptMsg::ForgottenElsewhere(ids) => {
+                self.strike_out(&ids);
+                self.state.kept.skipped.extend(ids);
+            }
+            KeptMsg::KeepElsewhere(on) => self.state.kept.on = on,
             KeptMsg::Unsent(unsent) => self.state.kept.unsettled.extend(unsent),
             KeptMsg::Hidden(hidden) => {
                 self.state.kept.hidden = hidden;
@@ -180,15 +185,20 @@ impl Step<'_> {
     }
 
     fn forget(&mut self, ids: Vec<String>, wanted: bool) {
-        for id in &ids {
+        self.strike_out(&ids);
+        self.effects
+            .push(Effect::Kept(KeptEffect::Forget { ids, wanted }));
+    }
+
+    /// These texts are not on the device any more.
+    fn strike_out(&mut self, ids: &[String]) {
+        for id in ids {
             if let Some(row) = self.key_of(id).and_then(|key| self.row_mut(key)) {
                 row.kept = None;
             }
         }
         let texts = &mut self.state.kept.texts;
         texts.retain(|text| !ids.contains(&text.snapshot.id));
-        self.effects
-            .push(Effect::Kept(KeptEffect::Forget { ids, wanted }));
     }
 
     /// The backend has deleted it.

@@ -334,6 +334,21 @@ fn forgetting_everything_also_ends_the_keeping_until_somebody_wants_it_again() {
 }
 
 #[test]
+fn what_another_tab_forgets_this_one_does_not_show_or_keep_again() {
+    let mut page = Page::ready();
+    nothing_kept(&mut page).push(&done("T1", 5));
+    page.tell(stored(done("T1", 5), 9));
+    page.push(&named("T2", "b.txt", "2"));
+    page.asked();
+    page.tell(kept(KeptMsg::ForgottenElsewhere(vec!["T1".to_owned()])));
+    assert_eq!(page.row("a.txt").kept, None);
+    assert_eq!(next(&page), Some("T2"));
+    page.tell(kept(KeptMsg::KeepElsewhere(false)));
+    assert_eq!(next(&page), None);
+    assert_eq!(page.asked(), [], "the other tab has done it");
+}
+
+#[test]
 fn the_oldest_texts_go_when_there_is_no_room() {
     let mut page = Page::ready();
     nothing_kept(&mut page);
