@@ -159,8 +159,8 @@ impl Document {
         self.set_total(total);
         for segment in segments {
             let known = self.cells.get(&segment.index);
-            if self.extent == Extent::Near && known.is_none() {
-                // It comes with its source when it is seen.
+            let is_near = self.sight.ready.contains(&segment.index);
+            if self.extent == Extent::Near && known.is_none() && !is_near {
                 continue;
             }
             let cell = Cell {
@@ -180,7 +180,7 @@ impl Document {
         self.set_total(total);
         let near = self.extent == Extent::Near;
         for row in rows {
-            let cell = Cell {
+            let mut cell = Cell {
                 source: (row.source[0], row.source[1]),
                 source_text: near.then(|| row.source_text.into()),
                 text: row.text.filter(|_| !row.failed).map(Into::into),
@@ -188,10 +188,14 @@ impl Document {
                 seen: done,
             };
             // A push may have overtaken the answer.
-            let newer = |known: &Cell| known.is_translated() && !cell.is_translated();
-            if !self.cells.get(&row.index).is_some_and(newer) {
-                self.set(row.index, cell);
+            if let Some(known) = self.cells.get(&row.index)
+                && known.is_translated()
+                && !cell.is_translated()
+            {
+                cell.text.clone_from(&known.text);
+                cell.failed = false;
             }
+            self.set(row.index, cell);
         }
         self.advance();
         self.forget_far();
@@ -202,7 +206,10 @@ impl Document {
             return;
         }
         let known = self.cells.get(&index);
-        let shown = |cell: &Cell| (cell.source, cell.text.clone(), cell.failed);
+        let shown = |cell: &Cell| {
+            let texts = (cell.source_text.clone(), cell.text.clone());
+            (cell.source, texts, cell.failed)
+        };
         let changed = known.is_none_or(|known| shown(known) != shown(&cell));
         let was = known.is_some_and(Cell::is_translated);
         self.bytes -= known.map_or(0, Cell::bytes);
@@ -271,9 +278,11 @@ impl Document {
         let Sight { seen, ready } = &self.sight;
         let wanted = |index: &u64| match self.cells.get(index) {
             None => true,
-            Some(cell) => {
-                self.extent == Extent::Near && !pushed && !cell.is_translated() && done > cell.seen
+            Some(cell) if self.extent == Extent::Near => {
+                let again = !pushed && !cell.is_translated() && done > cell.seen;
+                cell.source_text.is_none() || again
             }
+            Some(_) => false,
         };
         seen.clone()
             .chain(seen.end.max(ready.start)..ready.end)

@@ -202,6 +202,27 @@ fn what_is_looked_at_is_told_and_its_news_find_their_rows() {
 }
 
 #[test]
+fn news_of_a_row_that_overtake_the_row_are_not_lost() {
+    let mut page = reading_large(Status::Translating, 3);
+    page.tell(seen(70_000..70_010, 69_990..70_030));
+    let push = serde_json::to_string(&babelwire_wire::Push::Segments {
+        translation_id: "T1".to_owned(),
+        total: 100_000,
+        segments: vec![segment(70_001, "texto")],
+    });
+    page.frame(&push.unwrap());
+    // Read before that segment was made.
+    page.tell(rows(70_000..70_100, 0, 3));
+    assert_eq!(
+        texts(&page, 70_000..70_002),
+        [
+            ("source 70000".to_owned(), "–".to_owned()),
+            ("source 70001".to_owned(), "texto".to_owned())
+        ]
+    );
+}
+
+#[test]
 fn each_open_tells_again_what_is_looked_at() {
     let mut page = reading_large(Status::Translating, 3);
     page.tell(seen(500..510, 490..530));
