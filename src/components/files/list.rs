@@ -44,35 +44,27 @@ pub(super) struct FileList {
     heights: Heights,
     /// The rows that are in the document.
     span: Span,
-    /// The row that has the focus, and its place.
-    focused: Option<(Key, usize)>,
     /// Told when somebody scrolls, anywhere.
     scrolled: Closure<dyn FnMut()>,
 }
 
-pub(super) enum Message {
-    /// Another part of the list may be in view.
-    Scrolled,
-    /// A row's part has the focus.
-    Focused(Key),
-    /// None has.
-    Blurred,
-}
+/// Another part of the list may be in view.
+pub(super) struct Scrolled;
 
 impl Component for FileList {
-    type Message = Message;
+    type Message = Scrolled;
     type Properties = Props;
 
     fn create(ctx: &Context<Self>) -> Self {
         let link = ctx.link().clone();
-        let scrolled = Closure::new(move || link.send_message(Message::Scrolled));
+        let scrolled = Closure::new(move || link.send_message(Scrolled));
         if let Some(window) = web_sys::window() {
-            for (kind, options) in [("scroll", capturing()), ("resize", capturing())] {
+            for kind in ["scroll", "resize"] {
                 // Fails for no listener that is a function.
                 let _ = window.add_event_listener_with_callback_and_add_event_listener_options(
                     kind,
                     scrolled.as_ref().unchecked_ref(),
-                    &options,
+                    &capturing(),
                 );
             }
         }
@@ -80,7 +72,6 @@ impl Component for FileList {
             list: NodeRef::default(),
             heights: Heights::default(),
             span: Span::default(),
-            focused: None,
             scrolled,
         }
     }
@@ -98,29 +89,13 @@ impl Component for FileList {
         }
     }
 
-    fn update(&mut self, ctx: &Context<Self>, message: Message) -> bool {
-        match message {
-            Message::Scrolled => {
-                let rows = &ctx.props().rows;
-                let seen = rows.len() > ALL && {
-                    let seen = self.seen(rows);
-                    !self.span.covers(seen)
-                };
-                if seen {
-                    self.aim(rows);
-                }
-                seen
-            }
-            Message::Focused(key) => {
-                let place = place_of(&ctx.props().rows, key);
-                self.focused = place.map(|place| (key, place));
-                false
-            }
-            Message::Blurred => {
-                self.focused = None;
-                false
-            }
+    fn update(&mut self, ctx: &Context<Self>, Scrolled: Scrolled) -> bool {
+        let rows = &ctx.props().rows;
+        let uncovered = rows.len() > ALL && !self.span.covers(self.seen(rows));
+        if uncovered {
+            self.aim(rows);
         }
+        uncovered
     }
 
     fn changed(&mut self, ctx: &Context<Self>, _: &Props) -> bool {
@@ -147,21 +122,9 @@ impl Component for FileList {
                     {place} size={size.clone()} />
             }
         });
-        let key_of = |target: Option<web_sys::EventTarget>| {
-            let element: Element = target?.dyn_into().ok()?;
-            let row = element.closest("[data-key]").ok()??;
-            row.get_attribute(KEY)?.parse::<Key>().ok()
-        };
-        let onfocusin = ctx
-            .link()
-            .batch_callback(move |event: FocusEvent| key_of(event.target()).map(Message::Focused));
-        // An element that is taken away loses the focus to nothing; then it is kept in mind.
-        let onfocusout = ctx.link().batch_callback(move |event: FocusEvent| {
-            event.related_target().map(|_| Message::Blurred)
-        });
         html! {
             <ul ref={self.list.clone()} class="files" aria-label={say(Text::Files)}
-                data-windowed={windowed.then_some("")} {onfocusin} {onfocusout}>
+                data-windowed={windowed.then_some("")}>
                 { for rows }
             </ul>
         }
@@ -172,7 +135,6 @@ impl Component for FileList {
         let Some(list) = self.list.cast::<HtmlElement>() else {
             return;
         };
-        self.restore_focus(&list, rows);
         let style = list.style();
         if rows.len() <= ALL {
             // Plain names and values, as below: none fails.
@@ -193,7 +155,7 @@ impl Component for FileList {
         }
         let seen = self.seen(rows);
         if !self.span.covers(seen) {
-            ctx.link().send_message(Message::Scrolled);
+            ctx.link().send_message(Scrolled);
         }
     }
 }
@@ -254,45 +216,6 @@ impl FileList {
             .collect();
         self.heights.learn(measured);
     }
-
-    /// Where the row with the focus has gone, the next one has it.
-    fn restore_focus(&mut self, list: &Element, rows: &[RowRef]) {
-        let Some((key, place)) = self.focused else {
-            return;
-        };
-        if place_of(rows, key).is_some() {
-            return;
-        }
-        self.focused = None;
-        let document = list.owner_document();
-        let nowhere = document
-            .as_ref()
-            .and_then(web_sys::Document::active_element)
-            .is_none_or(|element| element.tag_name() == "BODY");
-        if !nowhere {
-            return;
-        }
-        let next = rows.get(place).or_else(|| rows.last());
-        let next = match next {
-            Some(row) => {
-                let row = [
-                    ".file[data-key='",
-                    &*row.0.key.to_string(),
-                    "'] :is(button, a)",
-                ];
-                list.query_selector(&row.concat())
-            }
-            None => document.map_or(Ok(None), |document| document.query_selector(".drop button")),
-        };
-        if let Ok(Some(next)) = next {
-            // Fails for nothing that is in the document.
-            let _ = next.unchecked_into::<HtmlElement>().focus();
-        }
-    }
-}
-
-fn place_of(rows: &[RowRef], key: Key) -> Option<usize> {
-    rows.iter().position(|row| row.0.key == key)
 }
 
 /// Scrolling does not bubble, but it can be heard on its way down.

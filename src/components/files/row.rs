@@ -56,12 +56,14 @@ impl Component for FileRow {
 fn view(props: &Props) -> Html {
     let row = &*props.row.0;
     let leaving = row.leaving.is_some();
+    // Never disabled, which would take the focus from whoever pressed it: what is pressed while an
+    // answer is awaited does nothing.
     let button = |show: bool, verb: Text, of: Text, look: &'static str, make: fn(Key) -> Msg| {
         if !show || leaving {
             return Html::default();
         }
         let name = Some(fill(of, &[&row.name]));
-        named_button(look, say(verb), name, row.busy, &props.store, row.key, make)
+        named_button(look, say(verb), name, false, &props.store, row.key, make)
     };
     let progress = words::progress(row).filter(|_| !leaving).map(|known| {
         let label = fill(Text::ProgressOf, &[&row.name]);
@@ -107,7 +109,7 @@ fn view(props: &Props) -> Html {
         "quiet",
         say(Text::Delete),
         Some(fill(Text::DeleteFile, &[&row.name])),
-        row.busy,
+        false,
         &props.store,
         row.key,
         |key| Msg::Command(key, Command::Delete),
@@ -175,7 +177,7 @@ fn undo(store: &Store, row: &Row) -> Html {
     let (arrive, depart) = (hold(true), hold(false));
     let onclick = store.press(key, |key| Msg::Files(FilesMsg::Undo(key)));
     html! {
-        <button type="button" aria-label={fill(Text::UndoDelete, &[&row.name])} disabled={row.busy} {onclick}
+        <button type="button" aria-label={fill(Text::UndoDelete, &[&row.name])} {onclick}
             onfocus={arrive.reform(|_: FocusEvent| ())} onblur={depart.reform(|_: FocusEvent| ())}
             onmousemove={arrive.reform(|_: MouseEvent| ())} onmouseleave={depart.reform(|_: MouseEvent| ())}>
             { say(Text::Undo) }

@@ -557,7 +557,11 @@ impl Step<'_> {
     }
 
     fn undo(&mut self, key: Key) {
-        let leaving = self.row_mut(key).and_then(|row| row.leaving.take());
+        let leaving = self
+            .row_mut(key)
+            // Too late: it is being deleted.
+            .filter(|row| !row.busy)
+            .and_then(|row| row.leaving.take());
         if leaving.is_some_and(|leaving| leaving.resume) {
             self.begin_anew(key);
             self.start_uploads();

@@ -411,7 +411,9 @@ fn a_second_press_deletes_at_once_and_the_first_ones_time_does_nothing_more() {
     page.tell(Msg::Command(key, Command::Delete));
     assert_eq!(page.asked(), [command(key, "T1", Command::Delete)]);
     page.due(key);
+    page.tell(Msg::Files(FilesMsg::Undo(key)));
     assert_eq!(page.asked(), []);
+    assert!(page.row("a.txt").leaving.is_some(), "too late");
 }
 
 #[test]
