@@ -203,6 +203,7 @@ function joinParts(javascript, styles) {
   for (const name of parts) {
     const file = join(BABELWIRE_PARTS, name);
     optimize(file, [...optimizations(), "--strip-debug", "--strip-producers", "--strip-target-features"]);
+    sort(file);
     const wasm = readFileSync(file);
     const late = hashed(wasm, name.replace(/^split_|\.wasm$/g, ""), "wasm");
     writeFileSync(join(TRUNK_STAGING_DIR, late), wasm);
