@@ -40,9 +40,9 @@ impl Language {
         }
     }
 
-    /// Reads a file of `locales/`, whose texts are kept for good: read each once. Gives the
-    /// language, and its plural categories (of CLDR: `one`, `few`, `other`) in the order in which
-    /// its texts have their forms.
+    /// Reads a file of `locales/`. Its texts, some 20 KB, are kept for good at each reading: people
+    /// settle for a language soon. Gives the language, and its plural categories (of CLDR: `one`,
+    /// `few`, `other`) in the order in which its texts have their forms.
     ///
     /// `None` for what is no such file, or one of another version of this page.
     pub fn read(tag: &'static str, json: &str, intl: Intl) -> Option<(Self, Vec<String>)> {
@@ -126,7 +126,8 @@ pub fn is_after(name: &str, other: &str) -> bool {
 
 /// A text in the language of the page.
 pub fn say(text: Text) -> &'static str {
-    // Both have one for each.
+    // A language has one for each. English lacks those of the desk until the desk is here, which
+    // alone says them.
     SPOKEN
         .get()
         .texts
