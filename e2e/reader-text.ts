@@ -89,21 +89,36 @@ export class Text {
   }
 }
 
-/** JavaScript's heap and all memories of wasm, in bytes. */
-export async function memory(devtools: CDPSession): Promise<number> {
+/** Has the page remember its memories of wasm where they come into being. To be called before it is
+ * opened. */
+export async function watchMemory(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const memories = new Set<WebAssembly.Memory>();
+    Reflect.set(window, 'wasmMemories', memories);
+    const keep = ({ exports }: WebAssembly.Instance) => {
+      for (const one of Object.values(exports)) if (one instanceof WebAssembly.Memory) memories.add(one);
+    };
+    const streaming = WebAssembly.instantiateStreaming.bind(WebAssembly);
+    WebAssembly.instantiateStreaming = async (source, imports) => {
+      const result = await streaming(source, imports);
+      keep(result.instance);
+      return result;
+    };
+  });
+}
+
+/** JavaScript's heap and the memories of wasm, in bytes. */
+export async function memory(page: Page, devtools: CDPSession): Promise<number> {
   await devtools.send('HeapProfiler.collectGarbage');
   const { metrics } = await devtools.send('Performance.getMetrics');
   const heap = metrics.find(({ name }) => name === 'JSHeapUsedSize')?.value ?? Number.NaN;
-  const { result } = await devtools.send('Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
-  const { objects } = await devtools.send('Runtime.queryObjects', { prototypeObjectId: result.objectId as string });
-  const wasm = await devtools.send('Runtime.callFunctionOn', {
-    objectId: objects.objectId as string,
-    functionDeclaration: 'function () { return this.reduce((sum, { buffer }) => sum + buffer.byteLength, 0); }',
-    returnByValue: true,
+  const wasm = await page.evaluate(() => {
+    const memories = [...(Reflect.get(window, 'wasmMemories') as Set<WebAssembly.Memory>)];
+    return memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
   });
-  return heap + (wasm.result.value as number);
+  if (wasm === 0) throw new Error('the memory of wasm was not seen');
+  return heap + wasm;
 }
-
 
 /** Has the page note when rows arrived for the first time, and when the first text was shown. */
 export async function watchFirstText(page: Page): Promise<() => Promise<{ arrived: number; shown: number }>> {

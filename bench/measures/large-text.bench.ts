@@ -1,7 +1,7 @@
 // A text of 50 MB in the reader: how soon it is there, and how much memory it takes to read it.
 
 import { expect, test } from '@playwright/test';
-import { Text, memory, paragraphs, watchFirstText } from '../../e2e/reader-text.js';
+import { Text, memory, paragraphs, watchFirstText, watchMemory } from '../../e2e/reader-text.js';
 import { Server } from '../../e2e/server.js';
 import { note, round } from '../report.js';
 
@@ -11,6 +11,7 @@ test('50 MB are read from any place', async ({ page }) => {
     const all = paragraphs(150_000, 330);
     const bytes = Buffer.from(all.join('\n'));
     expect(bytes.length).toBeGreaterThan(50_000_000);
+    await watchMemory(page);
     await page.goto(server.origin);
     await expect(page.locator(':root')).toHaveAttribute('data-connection', 'open');
     const devtools = await page.context().newCDPSession(page);
@@ -18,7 +19,7 @@ test('50 MB are read from any place', async ({ page }) => {
     const firstText = await watchFirstText(page);
     await server.upload('large.txt', bytes, 'en', 'en-XA');
     await expect(page.getByRole('button', { name: 'Open large.txt' })).toBeVisible();
-    const before = await memory(devtools);
+    const before = await memory(page, devtools);
 
     const text = new Text(page);
     const opened = await page.evaluate(() => performance.now());
@@ -38,7 +39,7 @@ test('50 MB are read from any place', async ({ page }) => {
     note({ what: '50 MB text, dragged to any place while it is translated: until it is shown, the slowest', value: slowest, unit: 'ms' });
     expect((await text.dragTo(1)).at(-1)?.row, 'the end is the end').toBe(all.length - 1);
     await text.hasTranslation();
-    const grown = (await memory(devtools)) - before;
+    const grown = (await memory(page, devtools)) - before;
     note({ what: '50 MB text: growth of the page\'s memory, heap and wasm', value: round(grown / 1e6, 1), unit: 'MB', atMost: 80 });
 
     await expect

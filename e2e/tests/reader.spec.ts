@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type Babelwire, expect, test } from '../fixtures.js';
-import { type Shown, Text, memory, paragraphs, watchFirstText } from '../reader-text.js';
+import { type Shown, Text, memory, paragraphs, watchFirstText, watchMemory } from '../reader-text.js';
 import type { Server } from '../server.js';
 
 async function open(babelwire: Babelwire, name: string): Promise<Text> {
@@ -112,13 +112,14 @@ test.describe('with a quick engine', () => {
     const all = paragraphs(14_000, 1700);
     const bytes = Buffer.from(all.join('\n'));
     expect(bytes.length).toBeGreaterThan(20_000_000);
+    await watchMemory(page);
     await babelwire.open();
     const devtools = await page.context().newCDPSession(page);
     await devtools.send('Performance.enable');
     const firstText = await watchFirstText(page);
     await server.upload('large.txt', bytes, 'en', 'en-XA');
     await expect(babelwire.button('Open large.txt')).toBeVisible();
-    const before = await memory(devtools);
+    const before = await memory(page, devtools);
     const text = await open(babelwire, 'large.txt');
     await text.hasSource();
     const isExact = (seen: Shown[]) => {
@@ -138,7 +139,7 @@ test.describe('with a quick engine', () => {
     for (let place = 0; place <= 20; place++) isExact(await text.dragTo(((place * 7) % 21) / 21));
     expect(await page.locator('.pair').count()).toBeLessThan(300);
     await text.hasTranslation();
-    const grown = (await memory(devtools)) - before;
+    const grown = (await memory(page, devtools)) - before;
     expect(grown / 1e6, 'MB').toBeLessThan(80);
   });
 
