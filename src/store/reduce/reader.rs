@@ -9,7 +9,7 @@ use super::super::{
     Document, Effect, Key, Link, Load, ReaderEffect, ReaderMsg, SEGMENTS_PAGE, Trouble, View,
 };
 use super::Step;
-use crate::words;
+use crate::words::{self, Text};
 
 impl Step<'_> {
     pub(super) fn reader(&mut self, msg: ReaderMsg) {
@@ -393,7 +393,12 @@ impl Step<'_> {
                 let from = find.take(from, found, rows);
                 self.go_on_finding(from);
             }
-            Err(trouble) => find.fail(words::sentence(&trouble).into()),
+            Err(trouble) => {
+                // A backend that can't search says something about paths.
+                let unknown = Trouble::lasting(Text::ServerRefused, Text::ServerRefusedAdvice);
+                let told = if trouble.gone { &unknown } else { &trouble };
+                find.fail(words::sentence(told).into());
+            }
         }
     }
 
