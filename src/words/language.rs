@@ -93,9 +93,9 @@ pub fn complete() {
 thread_local! {
     /// The English texts that are here.
     static HERE: Cell<&'static [&'static str]> = Cell::new(
-        #[cfg(feature = "split")]
+        #[cfg(all(feature = "split", target_family = "wasm"))]
         split(ENGLISH),
-        #[cfg(not(feature = "split"))]
+        #[cfg(not(all(feature = "split", target_family = "wasm")))]
         whole(),
     );
     static SPOKEN: Cell<Language> = Cell::new(Language::english());
