@@ -35,18 +35,22 @@ class Words {
     return new RegExp(`^${escaped(before)}${pattern}$`);
   }
 
-  /** What is English where it should not be: texts that read otherwise in this language. */
+  /** What is English where it should not be: texts that this language has no such text for. */
   english(shown: string[]): string[] {
-    const patterns = [...english].flatMap(([name, text]) =>
-      text
-        .split('|')
-        .filter((form) => !this.texts[name].split('|').includes(form))
-        // What is nothing but blanks, or a unit, is in any language.
-        .filter((form) => form.replace(/\{\d\}/g, '').replace(/[^a-z]/gi, '').length > 2)
-        .map((form) => new RegExp(`^${form.split(/\{\d\}/).map(escaped).join('.+')}$`)),
-    );
-    return shown.filter((text) => patterns.some((pattern) => pattern.test(text)));
+    const foreign = patterns(english.values());
+    const own = patterns(Object.values(this.texts));
+    const matches = (all: RegExp[], text: string) => all.some((pattern) => pattern.test(text));
+    return shown.filter((text) => matches(foreign, text) && !matches(own, text));
   }
+}
+
+/** What finds each form of some texts with its blanks filled in. Not those of nothing but blanks, or
+ * a unit: they are of any language. */
+function patterns(texts: Iterable<string>): RegExp[] {
+  return [...texts]
+    .flatMap((text) => text.split('|'))
+    .filter((form) => form.replace(/\{\d\}|\P{L}/gu, '').length > 2)
+    .map((form) => new RegExp(`^${form.split(/\{\d\}/).map(escaped).join('.+')}$`));
 }
 
 function escaped(text: string): string {
@@ -97,6 +101,7 @@ for (const { tag, locale, direction } of languages) {
       await expect(choice(page)).toHaveValue(tag);
       await page.getByRole('combobox', { name: words.say('TranslateFrom') }).selectOption('en');
       await page.getByRole('combobox', { name: words.say('TranslateInto') }).selectOption('es');
+      expect(words.english(['Open house.txt', 'Done, 33 paragraphs'])).toHaveLength(2);
       expect(words.english(await shown(page))).toEqual([]);
 
       await babelwire.choose({ name: 'house.txt', text: englishText() });
