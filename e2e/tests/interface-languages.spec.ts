@@ -9,7 +9,7 @@ const root = new URL('../../', import.meta.url);
 /** The English texts by name, out of the catalogue itself. */
 const english = new Map(
   [...readFileSync(new URL('src/words/texts.rs', root), 'utf8').matchAll(/^ {4}(\w+) = ("(?:[^"\\]|\\.)*"),$/gm)].map(
-    ([, name, text]) => [name, JSON.parse(text) as string],
+    ([, name = '', text = '""']) => [name, JSON.parse(text) as string],
   ),
 );
 
@@ -25,11 +25,13 @@ class Words {
   /** A text with its blanks filled in, to be found whether or not names are set apart from their
    * surroundings by direction. */
   say(name: string, ...parts: string[]): RegExp {
-    const [before, ...rest] = this.texts[name].split(/(\{\d\})/);
+    const text = this.texts[name];
+    if (text === undefined) throw new Error(`there is no text ${name}`);
+    const [before = '', ...rest] = text.split(/(\{\d\})/);
     const pattern = rest
       .map((piece) => {
         const blank = /^\{(\d)\}$/.exec(piece);
-        return blank ? `[\u2066-\u2069]?${escaped(parts[Number(blank[1])])}[\u2066-\u2069]?` : escaped(piece);
+        return blank ? `[\u2066-\u2069]?${escaped(parts[Number(blank[1])] ?? '')}[\u2066-\u2069]?` : escaped(piece);
       })
       .join('');
     return new RegExp(`^${escaped(before)}${pattern}$`);
