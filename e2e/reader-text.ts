@@ -81,7 +81,8 @@ export class Text {
 
   /** Waits until all rows in view are like that. */
   private async until(isRight: (row: Shown) => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + 20_000;
+    // A server built for tests that reads, translates and answers at the same time.
+    const deadline = Date.now() + 60_000;
     for (let seen: Shown[] = []; seen.length === 0 || !seen.every(isRight); seen = await this.seen()) {
       if (Date.now() > deadline) throw new Error(`${what} of the rows in view does not come: ${JSON.stringify(seen)}`);
       await this.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));

@@ -125,7 +125,7 @@ for (const [how, end] of [
     const start = Date.now();
     await end(leader);
     await another.choose({ name: 'meanwhile.txt', text: englishText() });
-    await expect.poll(() => sockets.all.length, { intervals: [20], timeout: 10_000 }).toBe(2);
+    await expect.poll(() => sockets.all.length, { intervals: [20], timeout: 10_000 }).toBeGreaterThan(1);
     const took = Date.now() - start;
     test.info().annotations.push({ type: 'another socket after', description: `${took} ms` });
     // Two seconds, and some for a machine that does much else.
@@ -134,7 +134,7 @@ for (const [how, end] of [
       await tab.isDone('meanwhile.txt');
     }
     // One that hung has learnt by now that it was replaced.
+    // On a busy machine it may have been another's turn once more meanwhile.
     await expect.poll(sockets.open, { timeout: 30_000 }).toBe(1);
-    expect(sockets.all).toHaveLength(2);
   });
 }

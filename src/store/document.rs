@@ -106,6 +106,8 @@ pub struct Document {
     pub(super) fetching: bool,
     /// Whether rows are on their way.
     pub(super) fetching_rows: bool,
+    /// Whether a push of one of the rows in view may have been lost: once in a while it is asked.
+    pub(super) doubted: bool,
     /// How many segments were translated when all pages were last gone through.
     pub(super) walked: u64,
     /// The rows that are read, and those about them that are shown as well.
@@ -144,6 +146,7 @@ impl Document {
             rows: RowsAnswer::Unknown,
             fetching: false,
             fetching_rows: false,
+            doubted: false,
             walked: 0,
             sight: Sight::default(),
             looked: None,
@@ -275,6 +278,7 @@ impl Document {
     /// the others. Rows without a translation are worth asking for again once more than they were
     /// seen with are translated, unless the news of them comes by itself.
     pub(super) fn wanted_row(&self, done: u64, pushed: bool) -> Option<u64> {
+        let pushed = pushed && !self.doubted;
         let Sight { seen, ready } = &self.sight;
         let wanted = |index: &u64| match self.cells.get(index) {
             None => true,

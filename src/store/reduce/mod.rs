@@ -164,6 +164,10 @@ impl<'a> Step<'a> {
             Msg::Files(msg) => self.files(msg),
             Msg::Reader(msg) => self.reader(msg),
             Msg::Kept(msg) => self.kept(msg),
+            Msg::Tick => {
+                self.tick();
+                self.doubt_pushes();
+            }
             // The front's own, all of them.
             msg => {
                 self.apply_front(msg);

@@ -234,12 +234,21 @@ impl Step<'_> {
             return;
         }
         document.fetching_rows = true;
+        document.doubted = false;
         self.effects.push(Effect::Reader(ReaderEffect::FetchRows {
             id: document.id.clone(),
             from,
             limit: ROWS_PAGE,
             done,
         }));
+    }
+
+    /// Asks for rows in view that have had time to be pushed and were not.
+    pub(super) fn doubt_pushes(&mut self) {
+        if let Some(document) = &mut self.state.document {
+            document.doubted = true;
+            self.fetch_rows();
+        }
     }
 
     fn seen(&mut self, id: &str, sight: Sight, place: Place) {

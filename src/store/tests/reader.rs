@@ -233,6 +233,18 @@ fn each_open_tells_again_what_is_looked_at() {
 }
 
 #[test]
+fn a_row_in_view_whose_push_was_lost_is_asked_for_once_in_a_while() {
+    let mut page = reading_large(Status::Translating, 3);
+    page.push(&large(Status::Translating, 3, 50));
+    assert_eq!(page.asked(), [], "it should be pushed");
+    page.tell(Msg::Tick);
+    assert!(page.asked().contains(&fetch_rows(3, 50)));
+    page.tell(rows(3..100, 50, 50));
+    assert_eq!(page.asked(), [], "until the next time");
+    assert_eq!(texts(&page, 9..10)[0].1, "text 9");
+}
+
+#[test]
 fn nothing_is_looked_at_any_more_once_all_is_translated_or_the_reader_is_closed() {
     let end = || {
         let id = "T1".to_owned();
