@@ -1,7 +1,10 @@
 // A page that nobody looks at, and a phone that must not fall asleep.
 
 import type { Page } from '@playwright/test';
-import { expect, test } from '../fixtures.js';
+import { englishText, expect, test } from '../fixtures.js';
+
+// Files that come while the page is hidden are long enough to be seen at work: one that is done when it
+// is first heard of is no news.
 
 /** Headless browsers show every page: this says what another tab in front would have the page see. */
 async function hide(page: Page, hidden: boolean): Promise<void> {
@@ -25,9 +28,9 @@ test('the title of a hidden page tells how many files are done, until somebody l
   const { page } = babelwire;
   await expect(page).toHaveTitle('Babelwire');
   await hide(page, true);
-  await server.upload('one.txt', Buffer.from('The green tree.\n'));
+  await server.upload('one.txt', Buffer.from(englishText(3)));
   await expect(page).toHaveTitle('(1 done) Babelwire');
-  await server.upload('two.txt', Buffer.from('The red tree.\n'));
+  await server.upload('two.txt', Buffer.from(englishText(3)));
   await expect(page).toHaveTitle('(2 done) Babelwire');
   await hide(page, false);
   await expect(page).toHaveTitle('Babelwire');
@@ -58,7 +61,7 @@ test('where it is allowed, a notification tells of it, and pressing it opens the
   await babelwire.isDone('seen.txt');
   expect(await titles(), 'whoever looks needs none').toEqual([]);
   await hide(page, true);
-  await server.upload('unseen.txt', Buffer.from('The green tree.\n'));
+  await server.upload('unseen.txt', Buffer.from(englishText(4)));
   await expect.poll(titles).toEqual(['“unseen.txt” is translated']);
   await page.evaluate(() => {
     const [shown] = Reflect.get(window, 'shownNotifications') as Notification[];
@@ -118,7 +121,7 @@ test.describe('where only a worker may notify, as on Android', () => {
     await server.upload('first.txt', Buffer.from('The old tree.\n'));
     await babelwire.isDone('first.txt');
     await hide(page, true);
-    await server.upload('unseen.txt', Buffer.from('The green tree.\n'));
+    await server.upload('unseen.txt', Buffer.from(englishText(4)));
     await expect
       .poll(() =>
         page.evaluate(async () => {
