@@ -16,7 +16,7 @@ use crate::{page, paths, test, tools};
 const PAGE_BUDGET: u64 = 90_000;
 
 /// Who may depend on whom, tests aside. Arrows point down only.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("babelwire-wire", &[]),
     ("babelwire-client-core", &["babelwire-wire"]),
     (
@@ -46,12 +46,24 @@ const ARROWS: [(&str, &[&str]); 13] = [
         "babelwire-server",
         &[
             "babelwire-apertium",
+            "babelwire-auth",
             "babelwire-gateway",
             "babelwire-rest",
             "babelwire-service",
             "babelwire-wire",
         ],
     ),
+    ("babelwire-auth", &[]),
+    (
+        "babelwire-aws",
+        &[
+            "babelwire-auth",
+            "babelwire-rest",
+            "babelwire-service",
+            "babelwire-wire",
+        ],
+    ),
+    ("babelwire-cloud", &["babelwire-gateway"]),
     ("babelwire-example-article", &["babelwire-client"]),
     ("babelwire-example-chat", &["babelwire-client"]),
     ("xtask", &[]),

@@ -1,0 +1,1 @@
+//! Who may do what: tokens (JSON Web Tokens, RFC 7519) verified, and where a WebSocket carries them.
