@@ -38,6 +38,7 @@ async fn config() -> Response {
     Json(Config {
         websocket_url: "live".to_owned(),
         api_url: Some("api".to_owned()),
+        sign_in: None,
     })
     .into_response()
 }

@@ -129,6 +129,14 @@ impl Fields {
         })
     }
 
+    /// The number in the field of that name, if there is such a field and it counts something.
+    pub fn get_number(&self, name: &str) -> Option<u64> {
+        self.fields.iter().find_map(|(field, value)| match value {
+            Value::Number(number) if field == name => Some(*number),
+            _ => None,
+        })
+    }
+
     /// The type that these are the fields of.
     pub(crate) fn into_whole<T: FromFields>(mut self) -> Result<T, Misfit> {
         let whole = T::from_fields(&mut self);
