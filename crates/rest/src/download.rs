@@ -1,11 +1,12 @@
 //! Files on their way out: always as attachments, never as pages.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use babelwire_service::TextStream;
-use babelwire_service::ports::ObjectStream;
+use babelwire_service::{Download, TextStream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::problem;
 
 /// All but RFC 8187's `attr-char`.
 const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
@@ -22,14 +23,26 @@ const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// An object as a file to be saved under `name`.
-pub(crate) fn download(name: &str, content_type: &'static str, object: ObjectStream) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
-        (header::CONTENT_LENGTH, HeaderValue::from(object.size)),
-        (header::CONTENT_DISPOSITION, attachment(name)),
-    ];
-    (headers, Body::from_stream(object.bytes)).into_response()
+/// An object as a file to be saved, or the way to where it is.
+pub(crate) fn download(download: Download) -> Response {
+    match download {
+        Download::Here(file, object) => {
+            let content_type = HeaderValue::from_static(file.content_type);
+            let headers = [
+                (header::CONTENT_TYPE, content_type),
+                (header::CONTENT_LENGTH, HeaderValue::from(object.size)),
+                (header::CONTENT_DISPOSITION, attachment(&file.name)),
+            ];
+            (headers, Body::from_stream(object.bytes)).into_response()
+        }
+        Download::There(url) => match HeaderValue::try_from(url) {
+            Ok(url) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url)]).into_response(),
+            Err(_) => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The store gave an address that is none.",
+            ),
+        },
+    }
 }
 
 /// A text that is made as it is read, as a file to be saved under `name`.
@@ -60,7 +73,7 @@ pub(crate) fn result_name(name: &str, target: &str) -> String {
 
 /// `Content-Disposition` of RFC 6266: a name of plain ASCII for old readers, and the real one as
 /// RFC 8187 has it.
-fn attachment(name: &str) -> HeaderValue {
+pub fn attachment(name: &str) -> HeaderValue {
     let name: String = name.chars().map(harmless).collect();
     let ascii: String = name
         .chars()

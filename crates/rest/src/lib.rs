@@ -3,6 +3,7 @@
 //! [`router`] knows paths, methods and status codes; what happens is [`Service`]'s affair. It
 //! needs no tokio feature of axum, so it runs in a server and in a function of a cloud alike.
 
+mod caller;
 mod download;
 mod problem;
 mod translations;
@@ -17,6 +18,7 @@ use axum::routing::{self, MethodRouter};
 use axum::{Json, Router};
 use babelwire_service::Service;
 
+pub use download::attachment;
 pub use problem::problem;
 
 /// The OpenAPI 3.1 document, as it is served at `openapi.json`.
@@ -92,7 +94,8 @@ fn routes() -> Vec<(&'static str, &'static str, MethodRouter<App>)> {
     ]
 }
 
-/// The interface, to be nested under `apiUrl`'s path.
+/// The interface, to be nested under `apiUrl`'s path. Whose translations a call sees is said by the
+/// [`babelwire_service::ports::Owner`] among the request's extensions; without one, everyone's.
 pub fn router(service: Arc<Service>, options: Options) -> Router {
     let app = App {
         service,

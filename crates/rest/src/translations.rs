@@ -5,12 +5,13 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use babelwire_service::{Find, Listed, ServiceError, Side};
+use babelwire_service::{FileName, Find, Listed, ServiceError, Side};
 use babelwire_wire::Translation;
 use babelwire_wire::rest::{CreateTranslation, Created, OneTranslation, Upload};
 use serde::{Deserialize, Serialize};
 
 use crate::App;
+use crate::caller::Caller;
 use crate::download::{download, download_text, result_name};
 use crate::problem::{Failed, bad_body, bad_query};
 
@@ -28,6 +29,7 @@ fn id(path: Id) -> Result<String, Failed> {
 
 pub(crate) async fn create(
     State(app): State<App>,
+    Caller(owner): Caller,
     headers: HeaderMap,
     body: Result<Json<CreateTranslation>, JsonRejection>,
 ) -> Result<Response, Failed> {
@@ -35,7 +37,7 @@ pub(crate) async fn create(
         Ok(Json(request)) => request,
         Err(rejection) => return Ok(bad_body(&rejection)),
     };
-    let (translation, upload) = app.service.create(request).await?;
+    let (translation, upload) = app.service.create(&owner, request).await?;
     let upload = absolute(&app, &headers, upload);
     Ok((
         StatusCode::CREATED,
@@ -73,6 +75,7 @@ pub(crate) struct ListQuery {
 
 pub(crate) async fn list(
     State(app): State<App>,
+    Caller(owner): Caller,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Failed> {
     let Query(query) = match query {
@@ -84,20 +87,28 @@ pub(crate) async fn list(
         after: query.after,
         changed_since: query.changed_since,
     };
-    Ok(Json(app.service.list(&listed).await?).into_response())
+    Ok(Json(app.service.list(&owner, &listed).await?).into_response())
 }
 
-pub(crate) async fn get(State(app): State<App>, path: Id) -> Result<Response, Failed> {
-    Ok(Json(app.service.get(&id(path)?).await?).into_response())
+pub(crate) async fn get(
+    State(app): State<App>,
+    Caller(owner): Caller,
+    path: Id,
+) -> Result<Response, Failed> {
+    Ok(Json(app.service.get(&owner, &id(path)?).await?).into_response())
 }
 
-pub(crate) async fn source(State(app): State<App>, path: Id) -> Result<Response, Failed> {
-    let (translation, object) = app.service.source(&id(path)?).await?;
-    Ok(download(
-        &translation.name,
-        "application/octet-stream",
-        object,
-    ))
+pub(crate) async fn source(
+    State(app): State<App>,
+    Caller(owner): Caller,
+    path: Id,
+) -> Result<Response, Failed> {
+    let named = |translation: &Translation| FileName {
+        name: translation.name.clone(),
+        content_type: "application/octet-stream",
+    };
+    let file = app.service.source(&owner, &id(path)?, named).await?;
+    Ok(download(file))
 }
 
 #[derive(Deserialize)]
@@ -108,6 +119,7 @@ pub(crate) struct ResultQuery {
 
 pub(crate) async fn result(
     State(app): State<App>,
+    Caller(owner): Caller,
     path: Id,
     query: Result<Query<ResultQuery>, QueryRejection>,
 ) -> Result<Response, Failed> {
@@ -118,17 +130,23 @@ pub(crate) async fn result(
     };
     let id = id(path)?;
     if query.partial {
-        let (translation, text) = app.service.partial_result(&id).await?;
+        let (translation, text) = app.service.partial_result(&owner, &id).await?;
         let name = result_name(&translation.name, &translation.target);
         return Ok(download_text(&name, PLAIN_TEXT, text));
     }
-    let (translation, object) = app.service.result(&id).await?;
-    let name = result_name(&translation.name, &translation.target);
-    Ok(download(&name, PLAIN_TEXT, object))
+    let named = |translation: &Translation| FileName {
+        name: result_name(&translation.name, &translation.target),
+        content_type: PLAIN_TEXT,
+    };
+    Ok(download(app.service.result(&owner, &id, named).await?))
 }
 
-pub(crate) async fn side_by_side(State(app): State<App>, path: Id) -> Result<Response, Failed> {
-    let (translation, page) = app.service.side_by_side(&id(path)?).await?;
+pub(crate) async fn side_by_side(
+    State(app): State<App>,
+    Caller(owner): Caller,
+    path: Id,
+) -> Result<Response, Failed> {
+    let (translation, page) = app.service.side_by_side(&owner, &id(path)?).await?;
     let Translation {
         name,
         source,
@@ -150,6 +168,7 @@ pub(crate) async fn side_by_side(State(app): State<App>, path: Id) -> Result<Res
 
 pub(crate) async fn rows(
     State(app): State<App>,
+    Caller(owner): Caller,
     path: Id,
     query: Result<Query<SegmentsQuery>, QueryRejection>,
 ) -> Result<Response, Failed> {
@@ -157,7 +176,7 @@ pub(crate) async fn rows(
         Ok(query) => query,
         Err(rejection) => return Ok(bad_query(&rejection)),
     };
-    let rows = app.service.rows(&id(path)?, from, limit).await?;
+    let rows = app.service.rows(&owner, &id(path)?, from, limit).await?;
     Ok(Json(rows).into_response())
 }
 
@@ -170,6 +189,7 @@ pub(crate) struct SegmentsQuery {
 
 pub(crate) async fn segments(
     State(app): State<App>,
+    Caller(owner): Caller,
     path: Id,
     query: Result<Query<SegmentsQuery>, QueryRejection>,
 ) -> Result<Response, Failed> {
@@ -177,7 +197,10 @@ pub(crate) async fn segments(
         Ok(query) => query,
         Err(rejection) => return Ok(bad_query(&rejection)),
     };
-    let segments = app.service.segments(&id(path)?, from, limit).await?;
+    let segments = app
+        .service
+        .segments(&owner, &id(path)?, from, limit)
+        .await?;
     Ok(Json(segments).into_response())
 }
 
@@ -203,6 +226,7 @@ enum SideQuery {
 
 pub(crate) async fn find(
     State(app): State<App>,
+    Caller(owner): Caller,
     path: Id,
     query: Result<Query<FindQuery>, QueryRejection>,
 ) -> Result<Response, Failed> {
@@ -220,16 +244,24 @@ pub(crate) async fn find(
         from: query.from,
         limit: query.limit,
     };
-    let found = app.service.find(&id(path)?, &find).await?;
+    let found = app.service.find(&owner, &id(path)?, &find).await?;
     Ok(Json(found).into_response())
 }
 
-pub(crate) async fn proof(State(app): State<App>, path: Id) -> Result<Response, Failed> {
-    Ok(Json(app.service.proof(&id(path)?).await?).into_response())
+pub(crate) async fn proof(
+    State(app): State<App>,
+    Caller(owner): Caller,
+    path: Id,
+) -> Result<Response, Failed> {
+    Ok(Json(app.service.proof(&owner, &id(path)?).await?).into_response())
 }
 
-pub(crate) async fn cancel(State(app): State<App>, path: Id) -> Result<Response, Failed> {
-    let translation = app.service.cancel(&id(path)?).await?;
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Caller(owner): Caller,
+    path: Id,
+) -> Result<Response, Failed> {
+    let translation = app.service.cancel(&owner, &id(path)?).await?;
     Ok((StatusCode::ACCEPTED, Json(OneTranslation { translation })).into_response())
 }
 
@@ -243,10 +275,11 @@ struct Retried {
 
 pub(crate) async fn retry(
     State(app): State<App>,
+    Caller(owner): Caller,
     headers: HeaderMap,
     path: Id,
 ) -> Result<Response, Failed> {
-    let retried = app.service.retry(&id(path)?).await?;
+    let retried = app.service.retry(&owner, &id(path)?).await?;
     Ok(Json(Retried {
         translation: retried.translation,
         upload: retried
@@ -258,6 +291,7 @@ pub(crate) async fn retry(
 
 pub(crate) async fn retry_segment(
     State(app): State<App>,
+    Caller(owner): Caller,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Failed> {
     let (id, index) = match path {
@@ -269,11 +303,15 @@ pub(crate) async fn retry_segment(
         let detail = format!("“{index}” is no index of a segment: give a number from 0 on.");
         return Err(ServiceError::Invalid(detail).into());
     };
-    let translation = app.service.retry_segment(&id, index).await?;
+    let translation = app.service.retry_segment(&owner, &id, index).await?;
     Ok((StatusCode::ACCEPTED, Json(OneTranslation { translation })).into_response())
 }
 
-pub(crate) async fn delete(State(app): State<App>, path: Id) -> Result<Response, Failed> {
-    app.service.delete(&id(path)?).await?;
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Caller(owner): Caller,
+    path: Id,
+) -> Result<Response, Failed> {
+    app.service.delete(&owner, &id(path)?).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

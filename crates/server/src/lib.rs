@@ -28,7 +28,7 @@ use axum::serve::ListenerExt;
 use babelwire_apertium::Apertium;
 use babelwire_gateway::{Connections, Gateway, Guard};
 use babelwire_service::ports::Translator;
-use babelwire_service::{Limits, Ports, Service, Worker, work_queue};
+use babelwire_service::{Limits, MemoryLooks, Ports, Service, Worker, work_queue};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use tokio::net::TcpListener;
@@ -166,6 +166,7 @@ impl Server {
             translator: translator(&options)?,
             objects: Arc::<FolderObjects>::clone(&objects),
             records: Arc::new(records),
+            looks: Arc::new(MemoryLooks::default()),
             notifier: Arc::new(GatewayNotifier(connections.clone())),
             clock: Arc::new(SystemClock),
             random: Arc::new(

@@ -7,6 +7,7 @@ use babelwire_gateway::aws_lambda_events::apigw::{
 };
 use babelwire_gateway::aws_lambda_events::encodings::Body;
 use babelwire_gateway::{BuildError, Gateway, GatewayBuilder};
+use babelwire_service::ports::Owner;
 use babelwire_service::{Service, ServiceError};
 
 /// The route keys of `babelwire_wire::Action`. There is no `$default`.
@@ -23,7 +24,8 @@ pub(crate) fn routes(
         .route("$connect", move |event| {
             let service = Arc::clone(&connect);
             async move {
-                service.connected(&connection_of(&event)).await?;
+                let owner = Owner::everyone();
+                service.connected(&connection_of(&event), &owner).await?;
                 Ok::<_, ServiceError>(response(None))
             }
         })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use babelwire_service::ports::{
-    Before, Changes, Checkpoint, Connection, CursorError, Page, PortError, Record, Records,
+    Before, Changes, Checkpoint, Connection, CursorError, Owner, Page, PortError, Record, Records,
     Remains, Subscriber, Which, Written,
 };
 use babelwire_wire::{Failure, Segment, Status, Translation};
@@ -114,14 +114,29 @@ CREATE TABLE checkpoints (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// `owner` is empty for everyone: whatever an earlier version kept.
+const OWNERS: &str = "
+ALTER TABLE translations ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+CREATE INDEX translations_of ON translations (owner, number);
+CREATE INDEX changes_of ON translations (owner, change);
+
+DROP TABLE connections;
+CREATE TABLE connections (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    connected_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX connections_of ON connections (owner, id);
+";
+
 const COLUMNS: &str = "id, revision, name, size, source, target, charset, status, done, total, \
     error_title, error_detail, created_at, updated_at, object_key, asked_charset, generation, \
     prepared, source_etag, source_sequencer, failed, ahead, started_at, finished_at, \
-    before_status, before_title, before_detail";
+    before_status, before_title, before_detail, owner";
 
 /// As many parameters as [`COLUMNS`] has columns. The first one is the id.
 const VALUES: &str = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-    ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27";
+    ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28";
 
 /// The tables in SQLite. Its calls run on threads of their own.
 pub(crate) struct SqliteRecords {
@@ -154,7 +169,7 @@ impl SqliteRecords {
         // In WAL mode this loses nothing when a process dies; a power cut can take the last
         // commits, never the consistency.
         writer.pragma_update(None, "synchronous", "normal")?;
-        Migrations::new(vec![M::up(SCHEMA), M::up(PARTS)]).to_latest(&mut writer)?;
+        Migrations::new(vec![M::up(SCHEMA), M::up(PARTS), M::up(OWNERS)]).to_latest(&mut writer)?;
         writer.execute_batch(
             "DELETE FROM connections;
              DELETE FROM subscriptions;
@@ -325,6 +340,7 @@ fn record_of(row: &Row<'_>) -> rusqlite::Result<Record> {
     };
     let status = status_in("status")?.ok_or(rusqlite::Error::InvalidQuery)?;
     Ok(Record {
+        owner: Owner::new(row.get::<_, String>("owner")?),
         translation: Translation {
             id: row.get("id")?,
             name: row.get("name")?,
@@ -363,6 +379,7 @@ fn record_of(row: &Row<'_>) -> rusqlite::Result<Record> {
 /// Binds a record's columns in the order of [`COLUMNS`].
 fn bind(statement: &mut rusqlite::CachedStatement<'_>, record: &Record) -> rusqlite::Result<usize> {
     let Record {
+        owner,
         translation,
         object_key,
         asked_charset,
@@ -402,6 +419,7 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, record: &Record) -> rusql
         before.as_ref().map(|before| before.status.as_str()),
         error_before.map(|error| error.title.as_str()),
         error_before.map(|error| error.detail.as_str()),
+        owner.as_str(),
     ])
 }
 
@@ -428,13 +446,11 @@ impl Records for SqliteRecords {
         .await
     }
 
-    async fn count(&self) -> Result<u64, PortError> {
-        self.read(|db| {
-            db.query_row(
-                "SELECT count(*) FROM translations WHERE removed = 0",
-                [],
-                |row| row.get(0),
-            )
+    async fn count(&self, owner: &Owner) -> Result<u64, PortError> {
+        let owner = owner.clone();
+        self.read(move |db| {
+            db.prepare_cached("SELECT count(*) FROM translations WHERE owner = ? AND removed = 0")?
+                .query_row([owner.as_str()], |row| row.get(0))
         })
         .await
     }
@@ -447,6 +463,16 @@ impl Records for SqliteRecords {
             ))?
             .query_row([id], record_of)
             .optional()
+        })
+        .await
+    }
+
+    async fn owner(&self, id: &str) -> Result<Option<Owner>, PortError> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            db.prepare_cached("SELECT owner FROM translations WHERE id = ?")?
+                .query_row([id], |row| Ok(Owner::new(row.get::<_, String>(0)?)))
+                .optional()
         })
         .await
     }
@@ -525,6 +551,7 @@ impl Records for SqliteRecords {
 
     async fn list(
         &self,
+        owner: &Owner,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Translation>, CursorError> {
@@ -532,16 +559,19 @@ impl Records for SqliteRecords {
             None => i64::MAX,
             Some(after) => after.parse().map_err(|_| CursorError::Unknown)?,
         };
+        let owner = owner.clone();
         let page = self
             .read(move |db| {
                 let items = db
                     .prepare_cached(&format!(
                         "SELECT number, {COLUMNS} FROM translations
-                         WHERE removed = 0 AND number < ? ORDER BY number DESC LIMIT ?"
+                         WHERE owner = ? AND removed = 0 AND number < ?
+                         ORDER BY number DESC LIMIT ?"
                     ))?
-                    .query_map(params![before, limit_of(limit + 1)], |row| {
-                        Ok((row.get::<_, i64>("number")?, record_of(row)?.translation))
-                    })?
+                    .query_map(
+                        params![owner.as_str(), before, limit_of(limit + 1)],
+                        |row| Ok((row.get::<_, i64>("number")?, record_of(row)?.translation)),
+                    )?
                     .collect::<Result<_, _>>()?;
                 Ok(page_of(items, limit, |(number, _): &(i64, _)| {
                     number.to_string()
@@ -558,20 +588,24 @@ impl Records for SqliteRecords {
         })
     }
 
-    async fn cursor(&self) -> Result<String, PortError> {
+    async fn cursor(&self, owner: &Owner) -> Result<String, PortError> {
+        let owner = owner.clone();
         let change = self
-            .read(|db| {
-                db.query_row(
-                    "SELECT coalesce(max(change), 0) FROM translations",
-                    [],
-                    |row| row.get(0),
-                )
+            .read(move |db| {
+                db.prepare_cached("SELECT coalesce(max(change), 0) FROM translations WHERE owner = ?")?
+                    .query_row([owner.as_str()], |row| row.get(0))
             })
             .await?;
         Ok(self.cursor_of(change))
     }
 
-    async fn changes(&self, cursor: &str, limit: usize) -> Result<Changes, CursorError> {
+    async fn changes(
+        &self,
+        owner: &Owner,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<Changes, CursorError> {
+        let owner = owner.clone();
         let after = self.change_of(cursor)?;
         let (newest, rows) = self
             .read(move |db| {
@@ -583,9 +617,9 @@ impl Records for SqliteRecords {
                 let rows = db
                     .prepare_cached(&format!(
                         "SELECT change, removed, {COLUMNS} FROM translations
-                         WHERE change > ? ORDER BY change LIMIT ?"
+                         WHERE owner = ? AND change > ? ORDER BY change LIMIT ?"
                     ))?
-                    .query_map(params![after, limit_of(limit + 1)], |row| {
+                    .query_map(params![owner.as_str(), after, limit_of(limit + 1)], |row| {
                         let change: u64 = row.get("change")?;
                         let is_removed = row.get::<_, i64>("removed")? > 0;
                         Ok((change, is_removed, record_of(row)?.translation))
@@ -860,10 +894,14 @@ impl Records for SqliteRecords {
     }
 
     async fn connect(&self, connection: &Connection) -> Result<(), PortError> {
-        let Connection { id, connected_at } = connection.clone();
+        let Connection {
+            id,
+            owner,
+            connected_at,
+        } = connection.clone();
         self.write(move |db| {
-            db.prepare_cached("INSERT OR REPLACE INTO connections VALUES (?, ?)")?
-                .execute(params![id, connected_at.as_millisecond()])
+            db.prepare_cached("INSERT OR REPLACE INTO connections VALUES (?, ?, ?)")?
+                .execute(params![id, owner.as_str(), connected_at.as_millisecond()])
                 .map(|_| ())
         })
         .await
@@ -881,32 +919,34 @@ impl Records for SqliteRecords {
         .await
     }
 
-    async fn is_connected(&self, connection: &str) -> Result<bool, PortError> {
+    async fn connection(&self, connection: &str) -> Result<Option<Connection>, PortError> {
         let connection = connection.to_owned();
         self.read(move |db| {
-            db.prepare_cached("SELECT 1 FROM connections WHERE id = ?")?
-                .exists([connection])
+            db.prepare_cached("SELECT id, owner, connected_at FROM connections WHERE id = ?")?
+                .query_row([connection], connection_of)
+                .optional()
         })
         .await
     }
 
     async fn connections(
         &self,
+        owner: &Owner,
+        _shard: u32,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Connection>, PortError> {
-        let after = after.unwrap_or_default().to_owned();
+        let (owner, after) = (owner.clone(), after.unwrap_or_default().to_owned());
         self.read(move |db| {
             let items = db
                 .prepare_cached(
-                    "SELECT id, connected_at FROM connections WHERE id > ? ORDER BY id LIMIT ?",
+                    "SELECT id, owner, connected_at FROM connections
+                     WHERE owner = ? AND id > ? ORDER BY id LIMIT ?",
                 )?
-                .query_map(params![after, limit_of(limit + 1)], |row| {
-                    Ok(Connection {
-                        id: row.get(0)?,
-                        connected_at: Timestamp::from_millisecond(row.get(1)?).unwrap_or_default(),
-                    })
-                })?
+                .query_map(
+                    params![owner.as_str(), after, limit_of(limit + 1)],
+                    connection_of,
+                )?
                 .collect::<Result<_, _>>()?;
             Ok(page_of(items, limit, |connection: &Connection| {
                 connection.id.clone()
@@ -1022,6 +1062,14 @@ impl Records for SqliteRecords {
     }
 }
 
+fn connection_of(row: &Row<'_>) -> rusqlite::Result<Connection> {
+    Ok(Connection {
+        id: row.get(0)?,
+        owner: Owner::new(row.get::<_, String>(1)?),
+        connected_at: Timestamp::from_millisecond(row.get(2)?).unwrap_or_default(),
+    })
+}
+
 fn subscriber_of(row: &Row<'_>) -> rusqlite::Result<Subscriber> {
     Ok(Subscriber {
         connection: row.get(0)?,
@@ -1103,6 +1151,7 @@ mod tests {
         };
         let text = |text: &str| Some(text.to_owned());
         let record = Record {
+            owner: Owner::new("somebody"),
             translation: Translation {
                 id: "T".to_owned(),
                 name: "a.txt".to_owned(),

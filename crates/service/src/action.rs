@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::broadcast::PATIENCE_WITHIN_A_HANDLER;
-use crate::ports::{Connection, Subscriber, Work, Written};
+use crate::ports::{Connection, Owner, Subscriber, Work, Written};
 use crate::service::{Service, ServiceError};
 
 /// What the sender of an action that makes no sense receives. Its `type` is none that carries
@@ -25,10 +25,11 @@ pub struct ErrorFrame {
 }
 
 impl Service {
-    /// A client connected.
-    pub async fn connected(&self, connection: &str) -> Result<(), ServiceError> {
+    /// A client connected, on behalf of an owner.
+    pub async fn connected(&self, connection: &str, owner: &Owner) -> Result<(), ServiceError> {
         let connection = Connection {
             id: connection.to_owned(),
+            owner: owner.clone(),
             connected_at: self.ports.clock.now(),
         };
         Ok(self.ports.records.connect(&connection).await?)
@@ -48,8 +49,11 @@ impl Service {
     ) -> Result<Option<String>, ServiceError> {
         let refused = match serde_json::from_str::<Action>(body) {
             Ok(Action::EchoMessage { data }) => {
-                self.broadcast(Bytes::from(data), Some(PATIENCE_WITHIN_A_HANDLER))
-                    .await?;
+                if let Some(connection) = self.ports.records.connection(connection).await? {
+                    let patience = PATIENCE_WITHIN_A_HANDLER;
+                    self.deliver(&connection.owner, Bytes::from(data), patience)
+                        .await?;
+                }
                 None
             }
             Ok(Action::Ping { data }) => return json(&Push::Pong { data }).map(Some),
@@ -70,7 +74,10 @@ impl Service {
                 translation_id,
                 view,
             }) => {
-                self.looks.end(&translation_id, connection, view.as_deref());
+                let looks = &self.ports.looks;
+                looks
+                    .end(&translation_id, connection, view.as_deref())
+                    .await?;
                 if view.is_none() {
                     let records = &self.ports.records;
                     records.unsubscribe(&translation_id, connection).await?;
@@ -98,8 +105,20 @@ impl Service {
     pub(crate) async fn forget_connection(&self, connection: &str) -> Result<(), ServiceError> {
         let forgotten = self.ports.records.disconnect(connection).await;
         // After the table: a look that begins meanwhile finds the connection gone.
-        self.looks.disconnect(connection);
+        self.ports.looks.disconnect(connection).await?;
         Ok(forgotten?)
+    }
+
+    /// Whether a connection is there, and a translation is its owner's.
+    async fn may_follow(&self, connection: &str, id: &str) -> Result<May, ServiceError> {
+        let records = &self.ports.records;
+        let (connection, record) =
+            futures::try_join!(records.connection(connection), records.get(id))?;
+        let Some(connection) = connection else {
+            return Ok(May::Gone);
+        };
+        let is_own = record.is_some_and(|record| record.owner == connection.owner);
+        Ok(if is_own { May::Follow } else { May::NotFind })
     }
 
     async fn look(
@@ -122,20 +141,27 @@ impl Service {
                 limits::VIEW_BYTES
             )));
         }
-        if self.ports.records.get(&id).await?.is_none() {
-            return Ok(Some(no_such_translation(&id)));
+        match self.may_follow(connection, &id).await? {
+            May::Follow => {}
+            May::NotFind => return Ok(Some(no_such_translation(&id))),
+            May::Gone => return Ok(None),
         }
         let end = range.start.saturating_add(limits::LOOK_SEGMENTS);
         let range = range.start..range.end.min(end);
         let most = self.limits.subscriptions;
-        if !self.looks.look(&id, connection, view, range.clone(), most) {
+        let looks = &self.ports.looks;
+        let looked = looks
+            .look(&id, connection, view, range.clone(), most)
+            .await?;
+        if looked == Written::Conflict {
             return Ok(Some(format!(
                 "A connection can look at {most} translations at a time: unsubscribe from one \
                  first."
             )));
         }
-        if !self.ports.records.is_connected(connection).await? {
-            self.looks.disconnect(connection);
+        // It may have gone meanwhile, and nobody would end its looks.
+        if self.ports.records.connection(connection).await?.is_none() {
+            looks.disconnect(connection).await?;
             return Ok(None);
         }
         self.ports
@@ -155,8 +181,10 @@ impl Service {
         id: String,
         from: u64,
     ) -> Result<Option<String>, ServiceError> {
-        if self.ports.records.get(&id).await?.is_none() {
-            return Ok(Some(no_such_translation(&id)));
+        match self.may_follow(connection, &id).await? {
+            May::Follow => {}
+            May::NotFind => return Ok(Some(no_such_translation(&id))),
+            May::Gone => return Ok(None),
         }
         let most = self.limits.subscriptions;
         let subscriber = Subscriber {
@@ -179,6 +207,14 @@ impl Service {
             .await?;
         Ok(None)
     }
+}
+
+/// What a connection may do with a translation.
+enum May {
+    Follow,
+    NotFind,
+    /// Nothing: it is not there any more.
+    Gone,
 }
 
 fn no_such_translation(id: &str) -> String {

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use babelwire_wire::{Push, Segment, Translation, limits};
+use babelwire_wire::{Push, Segment, limits};
 use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::action::json;
-use crate::ports::{Page, PortError, PostError, Record, Subscriber, Work};
+use crate::ports::{Owner, Page, PortError, PostError, Record, Subscriber, Work};
 use crate::service::{Service, ServiceError};
 
 /// Connections and subscribers read at once.
@@ -30,18 +30,56 @@ pub(crate) const PATIENCE_WITHIN_A_HANDLER: Duration = Duration::from_secs(5);
 const HANDSHAKE: SignedDuration = SignedDuration::from_secs(10);
 
 impl Service {
-    /// Sends one frame to every connection, side by side. Connections that are gone are
+    /// Sends one frame to every connection of an owner: at once, or by way of the queue where there
+    /// are so many that they are kept in several shards.
+    pub(crate) async fn deliver(
+        &self,
+        owner: &Owner,
+        text: Bytes,
+        patience: Duration,
+    ) -> Result<(), ServiceError> {
+        if self.ports.records.shards(owner) > 1 {
+            return self.split(owner, &text, false).await;
+        }
+        self.broadcast(owner, 0, text, Some(patience)).await
+    }
+
+    /// Makes a piece of work of each shard of an owner's connections.
+    pub(crate) async fn split(
+        &self,
+        owner: &Owner,
+        text: &Bytes,
+        fleeting: bool,
+    ) -> Result<(), ServiceError> {
+        let shards = 0..self.ports.records.shards(owner);
+        let pushed = shards.map(|shard| {
+            self.ports.queue.push(Work::Broadcast {
+                owner: owner.clone(),
+                shard: Some(shard),
+                text: text.clone(),
+                fleeting,
+            })
+        });
+        futures::future::try_join_all(pushed).await?;
+        Ok(())
+    }
+
+    /// Sends one frame to every connection of a shard, side by side. Connections that are gone are
     /// forgotten, and no failure of one keeps the frame from another. With a client that is slow to
     /// read, a frame is tried again for as long as `patience` says; not at all without any.
     pub(crate) async fn broadcast(
         &self,
+        owner: &Owner,
+        shard: u32,
         text: Bytes,
         patience: Option<Duration>,
     ) -> Result<(), ServiceError> {
-        let connections =
-            pages(
-                |after| async move { self.ports.records.connections(after.as_deref(), PAGE).await },
-            );
+        let connections = pages(|after| async move {
+            let records = &self.ports.records;
+            records
+                .connections(owner, shard, after.as_deref(), PAGE)
+                .await
+        });
         connections
             .try_for_each_concurrent(SIDE_BY_SIDE, |connection| {
                 let text = text.clone();
@@ -117,29 +155,32 @@ impl Service {
         Ok(false)
     }
 
-    /// Tells every connection of a translation's new state, without waiting for them.
+    /// Tells its owner's connections of a translation's new state, without waiting for them.
     pub(crate) async fn announce(
         &self,
-        translation: &Translation,
+        record: &Record,
         fleeting: bool,
     ) -> Result<(), ServiceError> {
         let push = Push::Translation {
-            translation: translation.clone(),
+            translation: record.translation.clone(),
         };
-        self.announce_push(&push, fleeting).await
+        self.announce_push(&record.owner, &push, fleeting).await
     }
 
     pub(crate) async fn announce_push(
         &self,
+        owner: &Owner,
         push: &Push,
         fleeting: bool,
     ) -> Result<(), ServiceError> {
         let text = Bytes::from(json(push)?);
-        Ok(self
-            .ports
-            .queue
-            .push(Work::Broadcast { text, fleeting })
-            .await?)
+        let work = Work::Broadcast {
+            owner: owner.clone(),
+            shard: None,
+            text,
+            fleeting,
+        };
+        Ok(self.ports.queue.push(work).await?)
     }
 
     /// Sends segments that were just kept to whoever listens or looks at them.
@@ -159,7 +200,7 @@ impl Service {
             segments,
             frames: &segment_frames(id, total, segments)?,
         };
-        let looks = Mutex::new(self.looks.by_connection(id));
+        let looks = Mutex::new(self.ports.looks.by_connection(id).await?);
         let looks_of = |connection: &str| {
             let mut looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
             looks.remove(connection).unwrap_or_default()

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 
 use crate::document::{Characters, Document};
-use crate::ports::{Bucket, ObjectsError, Record};
+use crate::ports::{Bucket, ObjectsError, Owner, Record};
 use crate::proof::{Examiner, Lines};
 use crate::service::{Ports, Service, ServiceError};
 use crate::text::Piece;
@@ -47,14 +47,14 @@ impl Service {
     pub const FIND_MOST: u64 = 1000;
 
     /// The segments that hold a text.
-    pub async fn find(&self, id: &str, find: &Find) -> Result<Found, ServiceError> {
+    pub async fn find(&self, owner: &Owner, id: &str, find: &Find) -> Result<Found, ServiceError> {
         let chars = find.text.chars().count();
         if chars == 0 || chars > QUERY_CHARS {
             return Err(ServiceError::Invalid(format!(
                 "`q` has {chars} characters: look for something of 1 to {QUERY_CHARS}."
             )));
         }
-        let record = self.record(id).await?;
+        let record = self.owned(owner, id).await?;
         let Some(document) = Document::open(&self.ports, &record).await? else {
             return Ok(Found {
                 total: 0,
@@ -66,8 +66,8 @@ impl Service {
     }
 
     /// What can be checked of a translation that has ended without knowing its languages.
-    pub async fn proof(&self, id: &str) -> Result<Proof, ServiceError> {
-        let (record, document) = self.ended_document(id).await?;
+    pub async fn proof(&self, owner: &Owner, id: &str) -> Result<Proof, ServiceError> {
+        let (record, document) = self.ended_document(owner, id).await?;
         let ports = self.ports.clone();
         self.apart(move |asker| prove(ports, record, document, asker))
             .await

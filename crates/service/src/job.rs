@@ -12,11 +12,11 @@ use babelwire_wire::{Failure, Segment, Status};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use crate::document::{Checkpoints, Document, Pieces, in_the_result, source_segments};
-use crate::looks::{Sight, intersect};
-use crate::ports::{Bucket, ObjectWriter, ObjectsError, PortError, Record, Written};
+use crate::looks::intersect;
+use crate::ports::{Bucket, ObjectWriter, ObjectsError, PortError, Record, Sight, Written};
 use crate::ranges::Ranges;
 use crate::service::{Service, ServiceError};
 use crate::slots::Slot;
@@ -44,6 +44,8 @@ const LOOKED_AHEAD: usize = 64;
 const GONE_AT_FIRST: u32 = 20;
 /// How many it may refuse in a row later on: a file may have a long stretch that is no language.
 const GONE_LATER: u32 = 100;
+/// How much of a text is looked at to tell its language, in bytes: one call's worth of most engines.
+const DETECTED_BYTES: u64 = 4096;
 /// How many checkpoints are kept in one transaction.
 const CHECKPOINTS_AT_ONCE: usize = 1000;
 
@@ -105,18 +107,28 @@ impl From<TranslateError> for Stop {
 impl Service {
     /// Translates what is queued, or goes on with it, to its end.
     pub(crate) async fn translate(&self, id: &str) {
-        let failure = match self.try_translate(id).await {
-            Ok(()) | Err(Stop::Superseded) => return,
-            Err(Stop::Failed(failure)) => failure,
-            Err(Stop::Error(error)) => {
-                tracing::error!(id, %error, "a translation stopped");
-                Failure {
-                    title: "The backend failed".to_owned(),
-                    detail: format!(
-                        "{error}. What is translated is kept: retry goes on from there."
-                    ),
-                }
-            }
+        if let Err(error) = self.carry_on(id).await {
+            tracing::error!(id, %error, "a translation stopped");
+            self.give_up(id, &error).await;
+        }
+    }
+
+    /// Translates what is queued, or goes on with it, to its end. The error is a port's, and leaves
+    /// the translation as it is: it can be gone on with.
+    pub(crate) async fn carry_on(&self, id: &str) -> Result<(), ServiceError> {
+        match self.try_translate(id).await {
+            Ok(()) | Err(Stop::Superseded) => {}
+            Err(Stop::Failed(failure)) => self.fail(id, failure).await,
+            Err(Stop::Error(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Ends a translation that cannot be gone on with because of a port.
+    pub async fn give_up(&self, id: &str, error: &ServiceError) {
+        let failure = Failure {
+            title: "The backend failed".to_owned(),
+            detail: format!("{error}. What is translated is kept: retry goes on from there."),
         };
         self.fail(id, failure).await;
     }
@@ -169,11 +181,41 @@ impl Service {
         if !record.prepared {
             self.prepare(&mut record).await?;
         }
+        let pair = self.detected(&record, pair).await?;
         Translating::new(self, record.clone(), pair)
             .await?
             .run()
             .await?;
         self.end(record).await
+    }
+
+    /// The pair with the language that the text is in, where that is to be found out and the engine
+    /// can. An engine that cannot is given `auto` with every segment.
+    async fn detected(&self, record: &Record, pair: Pair) -> Result<Pair, Stop> {
+        if pair.source != "auto" {
+            return Ok(pair);
+        }
+        let size = self.ports.objects.size(Bucket::Texts, &record.object_key);
+        let end = size.await?.unwrap_or_default().min(DETECTED_BYTES);
+        if end == 0 {
+            return Ok(pair);
+        }
+        let key = &record.object_key;
+        let objects = &self.ports.objects;
+        let sample = objects.get(Bucket::Texts, key, Some(0..end)).await?;
+        let sample = sample.bytes.try_fold(Vec::new(), |mut sample, bytes| {
+            sample.extend_from_slice(&bytes);
+            futures::future::ok(sample)
+        });
+        // The last character may be cut.
+        let sample = String::from_utf8_lossy(&sample.await?)
+            .trim_end_matches(char::REPLACEMENT_CHARACTER)
+            .to_owned();
+        let found = self.ports.translator.detect(&sample).await?;
+        Ok(Pair {
+            source: found.unwrap_or(pair.source),
+            ..pair
+        })
     }
 
     /// Ends a translation of which everything that can be is translated.
@@ -387,7 +429,7 @@ enum Event {
     /// Segments that are looked at, or to be tried again, were read.
     Fetched(Wish, Result<Vec<SourceSegment>, ServiceError>),
     /// Something else is looked at.
-    Sighted(Sight),
+    Sighted(Result<Sight, PortError>),
     /// There is a slot for one more segment, for one that is in a hurry or for any.
     Slot(Hurry, Slot),
     /// A segment came back from the engine.
@@ -447,6 +489,8 @@ struct Translating<'a> {
     urgent: VecDeque<SourceSegment>,
     /// What is looked at and was not read for that reason yet, a range for each view.
     looked_at: Vec<Range<u64>>,
+    /// All that is looked at, done or not.
+    in_sight: Vec<Range<u64>>,
     /// The view whose turn it is.
     turn: usize,
     sight: u64,
@@ -502,6 +546,7 @@ impl<'a> Translating<'a> {
             ready_bytes: 0,
             urgent: VecDeque::new(),
             looked_at: Vec::new(),
+            in_sight: Vec::new(),
             turn: 0,
             sight: 0,
             is_awaited: false,
@@ -551,7 +596,7 @@ impl<'a> Translating<'a> {
                 }
                 Event::Sighted(sight) => {
                     self.is_watching = false;
-                    self.look(sight);
+                    self.look(sight?);
                 }
                 Event::Slot(hurry, slot) => {
                     match hurry {
@@ -610,7 +655,7 @@ impl<'a> Translating<'a> {
         }
         if !self.is_watching && self.record.before.is_none() {
             self.is_watching = true;
-            let (looks, sight) = (&self.service.looks, self.sight);
+            let (looks, sight) = (&self.service.ports.looks, self.sight);
             let id = self.record.translation.id.clone();
             self.steps
                 .push(async move { Event::Sighted(looks.change(&id, sight).await) }.boxed());
@@ -679,6 +724,7 @@ impl<'a> Translating<'a> {
         self.sight = sight.version;
         self.turn = 0;
         self.is_awaited = !sight.ranges.is_empty();
+        self.in_sight.clone_from(&sight.ranges);
         self.looked_at = sight.ranges;
         for segment in std::mem::take(&mut self.urgent) {
             // What lies beyond is read again in its turn.
@@ -818,8 +864,7 @@ impl<'a> Translating<'a> {
         };
         if self.is_awaited {
             let range = source.index..source.index + 1;
-            let sight = self.service.looks.at(&self.record.translation.id);
-            if !intersect(&range, &sight.ranges).is_empty() {
+            if !intersect(&range, &self.in_sight).is_empty() {
                 self.is_awaited = false;
                 self.is_flush_due = true;
             }

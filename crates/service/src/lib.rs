@@ -26,8 +26,9 @@ mod worker;
 
 pub use action::ErrorFrame;
 pub use examine::{Find, Side};
+pub use looks::MemoryLooks;
 pub use reading::TextStream;
-pub use service::{Limits, Listed, Ports, Retried, Service, ServiceError};
+pub use service::{Download, FileName, Limits, Listed, Ports, Retried, Service, ServiceError};
 pub use worker::{WorkQueue, Worker, work_queue};
 
 /// A time as it crosses the network: RFC 3339 in UTC, with milliseconds.

@@ -1,21 +1,22 @@
-//! Who looks at what.
-//!
-//! Looks are kept in memory alone: they matter as long as somebody looks, and with the process go
-//! the connections that they belong to.
+//! Who looks at what, in one process: looks matter as long as somebody looks, and with the process
+//! go the connections that they belong to.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use futures::channel::oneshot;
+
+use crate::ports::{Looks, PortError, Sight, Written};
 
 /// How many views one connection can have of one translation; a further one ends the oldest.
 const VIEWS: usize = 32;
 
-/// Who looks at what.
+/// Who looks at what, in memory.
 #[derive(Debug, Default)]
-pub(crate) struct Looks(Mutex<State>);
+pub struct MemoryLooks(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -44,36 +45,27 @@ struct View {
     since: u64,
 }
 
-/// What is looked at in a translation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Sight {
-    /// Tells this from what was looked at before.
-    pub(crate) version: u64,
-    /// The ranges, newest look first. They may overlap.
-    pub(crate) ranges: Vec<Range<u64>>,
-}
-
-impl Looks {
+impl MemoryLooks {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// A view looks at a range of a translation from now on. False, and nothing changes, when the
-    /// connection looks at `most` other translations already.
-    #[must_use]
-    pub(crate) fn look(
+#[async_trait]
+impl Looks for MemoryLooks {
+    async fn look(
         &self,
         id: &str,
         connection: &str,
         view: &str,
         range: Range<u64>,
         most: usize,
-    ) -> bool {
+    ) -> Result<Written, PortError> {
         let mut state = self.lock();
         let looking = state.looking.entry(connection.to_owned()).or_default();
         if !looking.contains(id) {
             if looking.len() >= most {
-                return false;
+                return Ok(Written::Conflict);
             }
             looking.insert(id.to_owned());
         }
@@ -90,24 +82,23 @@ impl Looks {
             since,
         });
         state.changed(id);
-        true
+        Ok(Written::Yes)
     }
 
-    /// Ends a connection's looks at a translation; with a view, that view's alone.
-    pub(crate) fn end(&self, id: &str, connection: &str, view: Option<&str>) {
+    async fn end(&self, id: &str, connection: &str, view: Option<&str>) -> Result<(), PortError> {
         self.lock().end(id, connection, view);
+        Ok(())
     }
 
-    /// Ends all looks of a connection.
-    pub(crate) fn disconnect(&self, connection: &str) {
+    async fn disconnect(&self, connection: &str) -> Result<(), PortError> {
         let mut state = self.lock();
         for id in state.looking.remove(connection).unwrap_or_default() {
             state.end(&id, connection, None);
         }
+        Ok(())
     }
 
-    /// Ends all looks at a translation.
-    pub(crate) fn forget(&self, id: &str) {
+    async fn forget(&self, id: &str) -> Result<(), PortError> {
         let mut state = self.lock();
         let views = state.looked.get(id).map(|looked| &looked.views);
         let connections: Vec<_> = views
@@ -118,30 +109,16 @@ impl Looks {
         for connection in connections {
             state.end(id, &connection, None);
         }
+        Ok(())
     }
 
-    /// What is looked at in a translation.
-    pub(crate) fn at(&self, id: &str) -> Sight {
-        let state = self.lock();
-        state.looked.get(id).map_or_else(Sight::default, |looked| {
-            let mut views: Vec<_> = looked.views.values().flatten().collect();
-            views.sort_by_key(|view| Reverse(view.since));
-            Sight {
-                version: looked.version,
-                ranges: views.into_iter().map(|view| view.range.clone()).collect(),
-            }
-        })
-    }
-
-    /// What is looked at in a translation, as soon as it is another than the one of this version.
-    /// Only the last one to ask for a translation is answered.
-    pub(crate) async fn change(&self, id: &str, version: u64) -> Sight {
+    async fn change(&self, id: &str, version: u64) -> Result<Sight, PortError> {
         loop {
             let told = {
                 let mut state = self.lock();
-                if state.looked.get(id).map_or(0, |looked| looked.version) != version {
-                    drop(state);
-                    return self.at(id);
+                let sight = state.sight(id);
+                if sight.version != version {
+                    return Ok(sight);
                 }
                 state.watchers.retain(|_, watcher| !watcher.is_canceled());
                 let (watcher, told) = oneshot::channel();
@@ -155,30 +132,42 @@ impl Looks {
         }
     }
 
-    /// What a connection looks at in a translation. The ranges may overlap.
-    pub(crate) fn of(&self, id: &str, connection: &str) -> Vec<Range<u64>> {
+    async fn of(&self, id: &str, connection: &str) -> Result<Vec<Range<u64>>, PortError> {
         let state = self.lock();
         let views = state.looked.get(id).and_then(|at| at.views.get(connection));
-        ranges_of(views.into_iter().flatten())
+        Ok(ranges_of(views.into_iter().flatten()))
     }
 
-    /// What every connection looks at in a translation.
-    pub(crate) fn by_connection(&self, id: &str) -> BTreeMap<String, Vec<Range<u64>>> {
+    async fn by_connection(
+        &self,
+        id: &str,
+    ) -> Result<BTreeMap<String, Vec<Range<u64>>>, PortError> {
         let state = self.lock();
         let all = state.looked.get(id).map(|looked| &looked.views);
-        all.into_iter()
+        Ok(all
+            .into_iter()
             .flatten()
             .map(|(connection, views)| (connection.clone(), ranges_of(views)))
-            .collect()
+            .collect())
     }
 
-    /// The translations that somebody looks at.
-    pub(crate) fn translations(&self) -> HashSet<String> {
+    fn translations(&self) -> HashSet<String> {
         self.lock().looked.keys().cloned().collect()
     }
 }
 
 impl State {
+    fn sight(&self, id: &str) -> Sight {
+        self.looked.get(id).map_or_else(Sight::default, |looked| {
+            let mut views: Vec<_> = looked.views.values().flatten().collect();
+            views.sort_by_key(|view| Reverse(view.since));
+            Sight {
+                version: looked.version,
+                ranges: views.into_iter().map(|view| view.range.clone()).collect(),
+            }
+        })
+    }
+
     fn end(&mut self, id: &str, connection: &str, view: Option<&str>) {
         let Some(looked) = self.looked.get_mut(id) else {
             return;
@@ -247,62 +236,81 @@ mod tests {
 
     use super::*;
 
+    fn look(
+        looks: &MemoryLooks,
+        id: &str,
+        connection: &str,
+        view: &str,
+        range: Range<u64>,
+        most: usize,
+    ) -> bool {
+        let looked = looks.look(id, connection, view, range, most);
+        block_on(looked).unwrap() == Written::Yes
+    }
+
+    fn of(looks: &MemoryLooks, id: &str, connection: &str) -> Vec<Range<u64>> {
+        block_on(looks.of(id, connection)).unwrap()
+    }
+
     #[test]
     fn a_newer_look_of_a_view_takes_the_place_of_the_older_one() {
-        let looks = Looks::default();
-        assert!(looks.look("t", "c", "a", 0..10, 9));
-        assert!(looks.look("t", "c", "b", 5..20, 9));
-        assert!(looks.look("t", "c", "a", 50..60, 9));
-        assert_eq!(looks.at("t").ranges, [50..60, 5..20]);
-        looks.end("t", "c", Some("b"));
-        assert_eq!(looks.of("t", "c"), vec![50..60]);
-        looks.end("t", "somebody else", None);
-        looks.end("t", "c", None);
-        assert_eq!(looks.at("t"), Sight::default());
+        let looks = MemoryLooks::default();
+        assert!(look(&looks, "t", "c", "a", 0..10, 9));
+        assert!(look(&looks, "t", "c", "b", 5..20, 9));
+        assert!(look(&looks, "t", "c", "a", 50..60, 9));
+        assert_eq!(looks.lock().sight("t").ranges, [50..60, 5..20]);
+        block_on(looks.end("t", "c", Some("b"))).unwrap();
+        assert_eq!(of(&looks, "t", "c"), vec![50..60]);
+        block_on(looks.end("t", "somebody else", None)).unwrap();
+        block_on(looks.end("t", "c", None)).unwrap();
+        assert_eq!(looks.lock().sight("t"), Sight::default());
         assert!(looks.translations().is_empty());
     }
 
     #[test]
     fn of_too_many_views_the_oldest_goes_and_no_other_connections() {
-        let looks = Looks::default();
-        assert!(looks.look("t", "other", "v", 7..8, 9));
+        let looks = MemoryLooks::default();
+        assert!(look(&looks, "t", "other", "v", 7..8, 9));
         for view in 0..40 {
-            assert!(looks.look("t", "c", &view.to_string(), view..view + 1, 9));
+            assert!(look(&looks, "t", "c", &view.to_string(), view..view + 1, 9));
         }
-        let own: Vec<_> = looks.of("t", "c").iter().map(|range| range.start).collect();
+        let own: Vec<_> = of(&looks, "t", "c")
+            .iter()
+            .map(|range| range.start)
+            .collect();
         assert_eq!(own, (8..40).collect::<Vec<_>>());
-        assert_eq!(looks.of("t", "other"), vec![7..8]);
+        assert_eq!(of(&looks, "t", "other"), vec![7..8]);
     }
 
     #[test]
     fn a_connection_looks_at_so_many_translations_and_a_lost_one_at_none() {
-        let looks = Looks::default();
-        assert!(looks.look("t1", "c", "", 0..1, 2));
-        assert!(looks.look("t2", "c", "", 0..1, 2));
-        assert!(!looks.look("t3", "c", "", 0..1, 2));
-        assert!(looks.look("t1", "c", "", 1..2, 2));
-        assert!(looks.look("t3", "other", "", 0..1, 2));
-        looks.disconnect("c");
+        let looks = MemoryLooks::default();
+        assert!(look(&looks, "t1", "c", "", 0..1, 2));
+        assert!(look(&looks, "t2", "c", "", 0..1, 2));
+        assert!(!look(&looks, "t3", "c", "", 0..1, 2));
+        assert!(look(&looks, "t1", "c", "", 1..2, 2));
+        assert!(look(&looks, "t3", "other", "", 0..1, 2));
+        block_on(looks.disconnect("c")).unwrap();
         assert_eq!(looks.translations(), HashSet::from(["t3".to_owned()]));
-        looks.forget("t3");
+        block_on(looks.forget("t3")).unwrap();
         assert!(looks.translations().is_empty());
         assert!(looks.lock().looking.is_empty(), "nothing is left behind");
     }
 
     #[test]
     fn who_watches_hears_of_every_change_once() {
-        let looks = Looks::default();
+        let looks = MemoryLooks::default();
         let mut change = Box::pin(looks.change("t", 0));
         assert!(change.as_mut().now_or_never().is_none());
-        assert!(looks.look("other", "c", "", 0..1, 9));
+        assert!(look(&looks, "other", "c", "", 0..1, 9));
         assert!(change.as_mut().now_or_never().is_none());
-        assert!(looks.look("t", "c", "", 0..5, 9));
-        let sight = block_on(change);
+        assert!(look(&looks, "t", "c", "", 0..5, 9));
+        let sight = block_on(change).unwrap();
         assert_eq!(sight.ranges, vec![0..5]);
         let mut change = Box::pin(looks.change("t", sight.version));
         assert!(change.as_mut().now_or_never().is_none());
-        looks.end("t", "c", None);
-        assert_eq!(block_on(change), Sight::default());
+        block_on(looks.end("t", "c", None)).unwrap();
+        assert_eq!(block_on(change).unwrap(), Sight::default());
     }
 
     #[test]

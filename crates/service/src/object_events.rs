@@ -1,7 +1,7 @@
 //! What happens when an object came or went.
 //!
 //! Two parts, as two functions on a cloud would be: one starts translations, the other tells
-//! every connection. Both take an event any number of times, in any order.
+//! the connections. Both take an event any number of times, in any order.
 
 use babelwire_wire::{Failure, Push, Status};
 use bytes::Bytes;
@@ -37,7 +37,7 @@ impl Service {
         result
     }
 
-    /// Tells every connection of the objects that came and went. Old news is not told.
+    /// Tells an owner's connections of the objects that came and went. Old news is not told.
     pub async fn tell_of_objects(&self, notification: &str) -> Result<(), ServiceError> {
         let mut result = Ok(());
         for event in readable(notification) {
@@ -61,7 +61,10 @@ impl Service {
             return Ok(());
         }
         let frame = json(&Push::Object(event.to_frame()))?;
-        self.broadcast(Bytes::from(frame), Some(PATIENCE)).await?;
+        // What belongs to no translation is nobody's in particular.
+        let owner = records.owner(event.translation_id()).await?;
+        let owner = owner.unwrap_or_default();
+        self.deliver(&owner, Bytes::from(frame), PATIENCE).await?;
         // Last: an event whose handling was cut short is to be handled again. A conflict is newer
         // news that was handled meanwhile.
         let _: Written = records

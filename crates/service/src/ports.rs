@@ -4,7 +4,7 @@
 //! Everything here can be delivered twice, late or out of order, so every write that matters is
 //! conditional, and everything that can be long is paged or streamed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use crate::translator::Translator;
 
@@ -26,6 +27,33 @@ impl PortError {
     /// Wraps the words of another error.
     pub fn new(error: impl std::fmt::Display) -> Self {
         Self(error.to_string())
+    }
+}
+
+/// Who translations belong to: whoever a token was given to, or everyone where nobody signs in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Owner(String);
+
+impl Owner {
+    /// Whoever comes, of a backend where nobody signs in.
+    pub const fn everyone() -> Self {
+        Self(String::new())
+    }
+
+    /// The subject of a token (the claim `sub`). An empty one is everyone.
+    pub fn new(subject: impl Into<String>) -> Self {
+        Self(subject.into())
+    }
+
+    /// The subject; empty for everyone.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is everyone.
+    pub fn is_everyone(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -133,11 +161,26 @@ pub trait Objects: Send + Sync {
         size: u64,
         expires: Timestamp,
     ) -> Result<SignedUpload, PortError>;
+
+    /// A URL of the store's own that gives this object to whoever has it, as a file of this name
+    /// and type, until `expires`. `None` where the store is not reached from outside.
+    async fn sign_download(
+        &self,
+        _bucket: Bucket,
+        _key: &str,
+        _file_name: &str,
+        _content_type: &str,
+        _expires: Timestamp,
+    ) -> Result<Option<String>, PortError> {
+        Ok(None)
+    }
 }
 
 /// All that is known of one translation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
+    /// Who it belongs to: to everybody else it does not exist.
+    pub owner: Owner,
     /// What people see.
     pub translation: Translation,
     /// The key of its objects, in every bucket.
@@ -186,7 +229,8 @@ pub struct Checkpoint {
 }
 
 /// A removed translation whose segments and objects may still be there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Remains {
     /// The translation's id.
     pub id: String,
@@ -251,6 +295,8 @@ pub struct Subscriber {
 pub struct Connection {
     /// Its id.
     pub id: String,
+    /// Who opened it.
+    pub owner: Owner,
     /// When `$connect` ran.
     pub connected_at: Timestamp,
 }
@@ -261,11 +307,15 @@ pub trait Records: Send + Sync {
     /// Adds a translation.
     async fn insert(&self, record: &Record) -> Result<(), PortError>;
 
-    /// How many translations there are, without the removed ones.
-    async fn count(&self) -> Result<u64, PortError>;
+    /// How many translations an owner has, without the removed ones.
+    async fn count(&self, owner: &Owner) -> Result<u64, PortError>;
 
     /// One translation; `None` when it is unknown or removed.
     async fn get(&self, id: &str) -> Result<Option<Record>, PortError>;
+
+    /// Whom a translation belongs to, or belonged to before it was removed; `None` when nothing is
+    /// known of it (any more).
+    async fn owner(&self, id: &str) -> Result<Option<Owner>, PortError>;
 
     /// Replaces a translation if its revision still is `expected`.
     async fn update(&self, record: &Record, expected: u64) -> Result<Written, PortError>;
@@ -280,18 +330,24 @@ pub trait Records: Send + Sync {
     /// Notes that nothing of a removed translation is left but its tombstone.
     async fn swept(&self, id: &str) -> Result<(), PortError>;
 
-    /// Translations, newest first. The order never changes, so pages do not overlap.
+    /// An owner's translations, newest first. The order never changes, so pages do not overlap.
     async fn list(
         &self,
+        owner: &Owner,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Translation>, CursorError>;
 
     /// The cursor of now: whatever is written from here on comes after it.
-    async fn cursor(&self) -> Result<String, PortError>;
+    async fn cursor(&self, owner: &Owner) -> Result<String, PortError>;
 
-    /// What changed after `cursor`.
-    async fn changes(&self, cursor: &str, limit: usize) -> Result<Changes, CursorError>;
+    /// What changed of an owner's translations after `cursor`. It may hold older changes again.
+    async fn changes(
+        &self,
+        owner: &Owner,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<Changes, CursorError>;
 
     /// Ids of translations that are not final: what to take up again after a crash.
     async fn unfinished(
@@ -300,8 +356,9 @@ pub trait Records: Send + Sync {
         limit: usize,
     ) -> Result<Page<String>, PortError>;
 
-    /// Keeps segments, all or none, and takes their marks of [`Records::mark_again`] away. A
-    /// segment kept before is replaced, but never a translation by one that was given up.
+    /// Keeps segments, and takes their marks of [`Records::mark_again`] away. A segment kept before
+    /// is replaced, but never a translation by one that was given up. After an error some may be
+    /// kept: repeat it with all.
     /// [`Written::Conflict`] when the translation was removed or is of another generation by now.
     async fn keep_segments(
         &self,
@@ -365,12 +422,20 @@ pub trait Records: Send + Sync {
     /// Forgets a connection and its subscriptions.
     async fn disconnect(&self, connection: &str) -> Result<(), PortError>;
 
-    /// Whether a connection is known.
-    async fn is_connected(&self, connection: &str) -> Result<bool, PortError>;
+    /// A connection; `None` when it is not known (any more).
+    async fn connection(&self, connection: &str) -> Result<Option<Connection>, PortError>;
 
-    /// Connections, by id.
+    /// In how many parts an owner's connections are kept, so that many can be read and told side by
+    /// side.
+    fn shards(&self, _owner: &Owner) -> u32 {
+        1
+    }
+
+    /// An owner's connections of one shard (counted from 0), by id.
     async fn connections(
         &self,
+        owner: &Owner,
+        shard: u32,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Connection>, PortError>;
@@ -413,6 +478,54 @@ pub trait Records: Send + Sync {
         key: &str,
         sequencer: &str,
     ) -> Result<Written, PortError>;
+}
+
+/// What is looked at in a translation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// Tells this from what was looked at before. 0 when nothing is.
+    pub version: u64,
+    /// The ranges of indexes, newest look first. They may overlap.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// Who looks at what.
+#[async_trait]
+pub trait Looks: Send + Sync {
+    /// A view of a connection looks at a range of a translation from now on, and at nothing else of
+    /// it. [`Written::Conflict`], and nothing changes, when the connection looks at `most` other
+    /// translations already.
+    async fn look(
+        &self,
+        id: &str,
+        connection: &str,
+        view: &str,
+        range: Range<u64>,
+        most: usize,
+    ) -> Result<Written, PortError>;
+
+    /// Ends a connection's looks at a translation; with a view, that view's alone.
+    async fn end(&self, id: &str, connection: &str, view: Option<&str>) -> Result<(), PortError>;
+
+    /// Ends all looks of a connection.
+    async fn disconnect(&self, connection: &str) -> Result<(), PortError>;
+
+    /// Ends all looks at a translation.
+    async fn forget(&self, id: &str) -> Result<(), PortError>;
+
+    /// What is looked at in a translation, as soon as it is another than the one of this version.
+    /// Only the last one to ask for a translation has to be answered.
+    async fn change(&self, id: &str, version: u64) -> Result<Sight, PortError>;
+
+    /// What a connection looks at in a translation. The ranges may overlap.
+    async fn of(&self, id: &str, connection: &str) -> Result<Vec<Range<u64>>, PortError>;
+
+    /// What every connection looks at in a translation.
+    async fn by_connection(&self, id: &str)
+    -> Result<BTreeMap<String, Vec<Range<u64>>>, PortError>;
+
+    /// The translations that somebody looks at, as far as this process knows.
+    fn translations(&self) -> HashSet<String>;
 }
 
 /// Why a frame did not reach a connection.
@@ -464,7 +577,8 @@ pub trait Compute: Send + Sync {
 }
 
 /// Work that goes on after whoever asked for it has its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "camelCase")]
 pub enum Work {
     /// Translate what is queued, or go on with it.
     Translate {
@@ -491,14 +605,34 @@ pub enum Work {
     },
     /// Delete what a removed translation left.
     Sweep(Remains),
-    /// Send a frame to every connection.
+    /// Send a frame to every connection of an owner.
     Broadcast {
+        /// The owner.
+        owner: Owner,
+        /// The shard of [`Records::connections`]; all of them without.
+        shard: Option<u32>,
         /// The frame's text.
+        #[serde(with = "utf8")]
         text: Bytes,
         /// Whether a newer frame follows soon anyway, so that a client that is slow to read may
         /// miss this one.
         fleeting: bool,
     },
+}
+
+/// The bytes of a text, as a string.
+mod utf8 {
+    use bytes::Bytes;
+    use serde::{Deserialize as _, Deserializer, Serializer, ser};
+
+    pub(super) fn serialize<S: Serializer>(text: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = std::str::from_utf8(text).map_err(ser::Error::custom)?;
+        serializer.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
+        String::deserialize(from).map(Bytes::from)
+    }
 }
 
 /// A queue of [`Work`]. What is lost with a crash is found again by [`crate::Service::recover`].

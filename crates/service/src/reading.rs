@@ -7,7 +7,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::document::{Document, Pair, in_the_result, source_segments};
-use crate::ports::{Bucket, Record};
+use crate::ports::{Bucket, Owner, Record};
 use crate::service::{Service, ServiceError, check_ended, in_words};
 use crate::side_by_side;
 use crate::text::Piece;
@@ -36,11 +36,12 @@ impl Service {
     /// on. Fewer than `limit` where their texts are long.
     pub async fn rows(
         &self,
+        owner: &Owner,
         id: &str,
         from: u64,
         limit: Option<u64>,
     ) -> Result<Rows, ServiceError> {
-        let record = self.record(id).await?;
+        let record = self.owned(owner, id).await?;
         let total = if record.prepared {
             record.translation.total
         } else {
@@ -90,9 +91,10 @@ impl Service {
     /// The result as far as there is one: what is not translated stands in the source's words.
     pub async fn partial_result(
         &self,
+        owner: &Owner,
         id: &str,
     ) -> Result<(Translation, TextStream), ServiceError> {
-        let record = self.record(id).await?;
+        let record = self.owned(owner, id).await?;
         if record.translation.status == Status::Done {
             let key = &record.object_key;
             let object = self.ports.objects.get(Bucket::Results, key, None).await?;
@@ -116,8 +118,12 @@ impl Service {
     }
 
     /// Both sides as one page of HTML that needs nothing else.
-    pub async fn side_by_side(&self, id: &str) -> Result<(Translation, TextStream), ServiceError> {
-        let (record, document) = self.ended_document(id).await?;
+    pub async fn side_by_side(
+        &self,
+        owner: &Owner,
+        id: &str,
+    ) -> Result<(Translation, TextStream), ServiceError> {
+        let (record, document) = self.ended_document(owner, id).await?;
         let translation = record.translation;
         let head = side_by_side::head(&translation);
         let row = side_by_side::row(&translation);
@@ -145,9 +151,10 @@ impl Service {
     /// The document of a translation that has ended, with anything to read in it.
     pub(crate) async fn ended_document(
         &self,
+        owner: &Owner,
         id: &str,
     ) -> Result<(Record, Document), ServiceError> {
-        let record = self.record(id).await?;
+        let record = self.owned(owner, id).await?;
         let Translation {
             status,
             done,

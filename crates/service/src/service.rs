@@ -7,10 +7,10 @@ use babelwire_wire::rest::{CreateTranslation, Health, Languages, Listing, Pair, 
 use babelwire_wire::{Push, Status, Translation};
 use jiff::Timestamp;
 
-use crate::looks::Looks;
 use crate::ports::{
-    Before, Bucket, Clock, Compute, CursorError, Notifier, ObjectStream, Objects, ObjectsError,
-    PortError, Queue, Random, Record, Records, Remains, Translator, Which, Work, Written,
+    Before, Bucket, Clock, Compute, CursorError, Looks, Notifier, ObjectStream, Objects,
+    ObjectsError, Owner, PortError, Queue, Random, Record, Records, Remains, Translator, Which,
+    Work, Written,
 };
 use crate::rfc3339;
 use crate::slots::Slots;
@@ -18,6 +18,10 @@ use crate::text::Charset;
 
 /// Separates the two halves of [`Listing::next`].
 const NEXT_SEPARATOR: char = '~';
+
+/// How long a URL of [`Download::There`] works: it is followed at once, but a large file takes its
+/// time, and a download that broke off may be taken up again.
+const DOWNLOAD_EXPIRY: Duration = Duration::from_secs(15 * 60);
 
 /// How many questions about a whole text are answered at a time: each has a processor for itself.
 const EXAMINERS: usize = 2;
@@ -31,6 +35,8 @@ pub struct Ports {
     pub objects: Arc<dyn Objects>,
     /// The tables.
     pub records: Arc<dyn Records>,
+    /// Who looks at what.
+    pub looks: Arc<dyn Looks>,
     /// The way to connected clients.
     pub notifier: Arc<dyn Notifier>,
     /// The time.
@@ -48,7 +54,7 @@ pub struct Ports {
 pub struct Limits {
     /// The largest file, in bytes.
     pub file_bytes: u64,
-    /// How many translations are kept.
+    /// How many translations an owner has at most.
     pub translations: u64,
     /// The longest file name, in characters (Unicode scalar values).
     pub name_chars: usize,
@@ -116,6 +122,23 @@ impl From<ObjectsError> for ServiceError {
     }
 }
 
+/// What a file is called when it is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName {
+    /// Its name.
+    pub name: String,
+    /// Its media type.
+    pub content_type: &'static str,
+}
+
+/// An object on its way to a person.
+pub enum Download {
+    /// Its bytes.
+    Here(FileName, ObjectStream),
+    /// A URL of the store's own, which has name and type in it.
+    There(String),
+}
+
 /// Which translations to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {
@@ -141,7 +164,6 @@ pub struct Service {
     pub(crate) ports: Ports,
     pub(crate) limits: Limits,
     pub(crate) slots: Slots,
-    pub(crate) looks: Looks,
     /// One for each question about a whole text that is answered at a time.
     pub(crate) examiners: Slots,
 }
@@ -166,7 +188,6 @@ impl Service {
             ports,
             limits,
             slots,
-            looks: Looks::default(),
             examiners: Slots::new(EXAMINERS),
         }
     }
@@ -193,10 +214,11 @@ impl Service {
     /// Announces a translation: its bytes are to be sent next.
     pub async fn create(
         &self,
+        owner: &Owner,
         request: CreateTranslation,
     ) -> Result<(Translation, Upload), ServiceError> {
         let (pair, charset) = self.check(&request)?;
-        if self.ports.records.count().await? >= self.limits.translations {
+        if self.ports.records.count(owner).await? >= self.limits.translations {
             return Err(ServiceError::Conflict(format!(
                 "This backend keeps {} translations and has them: delete some first.",
                 self.limits.translations
@@ -205,6 +227,7 @@ impl Service {
         let id = hex(&self.ports.random.bytes());
         let now = rfc3339(self.ports.clock.now());
         let record = Record {
+            owner: owner.clone(),
             object_key: object_key(&id, &request.name),
             translation: Translation {
                 id,
@@ -234,7 +257,7 @@ impl Service {
         };
         let upload = self.sign_upload(&record).await?;
         self.ports.records.insert(&record).await?;
-        self.announce(&record.translation, false).await?;
+        self.announce(&record, false).await?;
         Ok((record.translation, upload))
     }
 
@@ -328,8 +351,18 @@ impl Service {
     }
 
     /// One translation.
-    pub async fn get(&self, id: &str) -> Result<Translation, ServiceError> {
-        Ok(self.record(id).await?.translation)
+    pub async fn get(&self, owner: &Owner, id: &str) -> Result<Translation, ServiceError> {
+        Ok(self.owned(owner, id).await?.translation)
+    }
+
+    /// One translation, if it is this owner's. Another's is like one that never was.
+    pub(crate) async fn owned(&self, owner: &Owner, id: &str) -> Result<Record, ServiceError> {
+        let record = self.record(id).await?;
+        if record.owner == *owner {
+            Ok(record)
+        } else {
+            Err(ServiceError::NotFound { id: id.to_owned() })
+        }
     }
 
     pub(crate) async fn record(&self, id: &str) -> Result<Record, ServiceError> {
@@ -340,9 +373,9 @@ impl Service {
             .ok_or_else(|| ServiceError::NotFound { id: id.to_owned() })
     }
 
-    /// Translations, newest first; with [`Listed::changed_since`], what changed, oldest change
-    /// first.
-    pub async fn list(&self, listed: &Listed) -> Result<Listing, ServiceError> {
+    /// An owner's translations, newest first; with [`Listed::changed_since`], what changed, oldest
+    /// change first.
+    pub async fn list(&self, owner: &Owner, listed: &Listed) -> Result<Listing, ServiceError> {
         let limit = listed
             .limit
             .unwrap_or(Self::LIST_DEFAULT)
@@ -354,7 +387,7 @@ impl Service {
             let changes = self
                 .ports
                 .records
-                .changes(cursor, limit)
+                .changes(owner, cursor, limit)
                 .await
                 .map_err(|error| bad_cursor(error, "changedSince"))?;
             return Ok(Listing {
@@ -367,7 +400,7 @@ impl Service {
         // The cursor is the first page's, and is taken before it is read: what changes while
         // somebody turns the pages is found after it.
         let (after, cursor) = match &listed.after {
-            None => (None, self.ports.records.cursor().await?),
+            None => (None, self.ports.records.cursor(owner).await?),
             Some(next) => {
                 let (after, cursor) = next
                     .split_once(NEXT_SEPARATOR)
@@ -378,7 +411,7 @@ impl Service {
         let page = self
             .ports
             .records
-            .list(after, limit)
+            .list(owner, after, limit)
             .await
             .map_err(|error| bad_cursor(error, "after"))?;
         Ok(Listing {
@@ -391,41 +424,73 @@ impl Service {
         })
     }
 
-    /// The bytes as they were uploaded, with the file's name.
-    pub async fn source(&self, id: &str) -> Result<(Translation, ObjectStream), ServiceError> {
-        let record = self.record(id).await?;
-        let key = &record.object_key;
-        match self.ports.objects.get(Bucket::Sources, key, None).await {
-            Ok(object) => Ok((record.translation, object)),
+    /// The bytes as they were uploaded, as a file that `named` gives a name and a type.
+    pub async fn source(
+        &self,
+        owner: &Owner,
+        id: &str,
+        named: impl FnOnce(&Translation) -> FileName,
+    ) -> Result<Download, ServiceError> {
+        let record = self.owned(owner, id).await?;
+        match self.download(Bucket::Sources, &record, named).await {
             Err(ObjectsError::NotFound) => Err(ServiceError::Conflict(
                 "The file's bytes have not arrived yet: upload them first.".to_owned(),
             )),
-            Err(error) => Err(error.into()),
+            download => Ok(download?),
         }
     }
 
-    /// The translated text in UTF-8.
-    pub async fn result(&self, id: &str) -> Result<(Translation, ObjectStream), ServiceError> {
-        let record = self.record(id).await?;
+    /// An object, from the store itself where that can be reached.
+    async fn download(
+        &self,
+        bucket: Bucket,
+        record: &Record,
+        named: impl FnOnce(&Translation) -> FileName,
+    ) -> Result<Download, ObjectsError> {
+        let (key, objects) = (&record.object_key, &self.ports.objects);
+        let file = named(&record.translation);
+        let expires = self.ports.clock.now().checked_add(DOWNLOAD_EXPIRY);
+        let expires = expires.unwrap_or(Timestamp::MAX);
+        let (name, content_type) = (&file.name, file.content_type);
+        let url = objects
+            .sign_download(bucket, key, name, content_type, expires)
+            .await?;
+        match url {
+            Some(url) if objects.size(bucket, key).await?.is_some() => Ok(Download::There(url)),
+            Some(_) => Err(ObjectsError::NotFound),
+            None => {
+                let object = objects.get(bucket, key, None).await?;
+                Ok(Download::Here(file, object))
+            }
+        }
+    }
+
+    /// The translated text in UTF-8, as a file that `named` gives a name and a type.
+    pub async fn result(
+        &self,
+        owner: &Owner,
+        id: &str,
+        named: impl FnOnce(&Translation) -> FileName,
+    ) -> Result<Download, ServiceError> {
+        let record = self.owned(owner, id).await?;
         if record.translation.status != Status::Done {
             return Err(ServiceError::Conflict(format!(
                 "The translation is not done: it is {}.",
                 in_words(record.translation.status)
             )));
         }
-        let key = &record.object_key;
-        let object = self.ports.objects.get(Bucket::Results, key, None).await?;
-        Ok((record.translation, object))
+        Ok(self.download(Bucket::Results, &record, named).await?)
     }
 
     /// Translated segments by index, from `from` on.
     pub async fn segments(
         &self,
+        owner: &Owner,
         id: &str,
         from: u64,
         limit: Option<u64>,
     ) -> Result<Segments, ServiceError> {
-        let record = self.record(id).await?;
+        let record = self.owned(owner, id).await?;
         let limit = limit
             .unwrap_or(Self::SEGMENTS_DEFAULT)
             .clamp(1, Self::SEGMENTS_MOST);
@@ -443,8 +508,8 @@ impl Service {
 
     /// Stops a translation. What is translated is kept. One that had ended, and of which single
     /// segments are translated once more, goes back to how it had ended.
-    pub async fn cancel(&self, id: &str) -> Result<Translation, ServiceError> {
-        let record = self.record(id).await?;
+    pub async fn cancel(&self, owner: &Owner, id: &str) -> Result<Translation, ServiceError> {
+        let record = self.owned(owner, id).await?;
         if record.before.is_some() {
             let records = &self.ports.records;
             records.mark_again(id, record.generation, None).await?;
@@ -473,8 +538,8 @@ impl Service {
 
     /// Takes a translation up again where it stopped. Where its bytes never came, says how to
     /// send them. Of one that is done, only what was given up is tried again.
-    pub async fn retry(&self, id: &str) -> Result<Retried, ServiceError> {
-        let record = self.record(id).await?;
+    pub async fn retry(&self, owner: &Owner, id: &str) -> Result<Retried, ServiceError> {
+        let record = self.owned(owner, id).await?;
         if record.translation.status == Status::Done && record.translation.failed > 0 {
             return Ok(Retried {
                 translation: self.repeat(record, Which::Failed).await?,
@@ -535,8 +600,13 @@ impl Service {
 
     /// Translates one segment of a translation that has ended once more. The translation goes
     /// back to how it had ended afterwards, and the segment's translation stays until then.
-    pub async fn retry_segment(&self, id: &str, index: u64) -> Result<Translation, ServiceError> {
-        let record = self.record(id).await?;
+    pub async fn retry_segment(
+        &self,
+        owner: &Owner,
+        id: &str,
+        index: u64,
+    ) -> Result<Translation, ServiceError> {
+        let record = self.owned(owner, id).await?;
         let total = record.translation.total;
         if index >= total {
             return Err(ServiceError::NoSuchSegment { index, total });
@@ -585,22 +655,22 @@ impl Service {
     }
 
     /// Deletes a translation with all that belongs to it.
-    pub async fn delete(&self, id: &str) -> Result<(), ServiceError> {
+    pub async fn delete(&self, owner: &Owner, id: &str) -> Result<(), ServiceError> {
         let (record, revision) = loop {
-            let record = self.record(id).await?;
+            let record = self.owned(owner, id).await?;
             let revision = record.translation.revision;
             if self.ports.records.remove(id, revision).await? == Written::Yes {
                 break (record, revision + 1);
             }
         };
         self.ports.queue.stop(id);
-        self.looks.forget(id);
+        self.ports.looks.forget(id).await?;
         let translation_id = record.translation.id.clone();
         let removed = Push::Removed {
             translation_id,
             revision,
         };
-        self.announce_push(&removed, false).await?;
+        self.announce_push(&record.owner, &removed, false).await?;
         let remains = Remains {
             id: record.translation.id,
             object_key: record.object_key,
@@ -655,7 +725,7 @@ impl Service {
         translation.updated_at = now;
         let written = self.ports.records.update(record, expected).await?;
         if written == Written::Yes {
-            self.announce(&record.translation, fleeting).await?;
+            self.announce(record, fleeting).await?;
         }
         Ok(written)
     }

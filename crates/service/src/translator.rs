@@ -21,7 +21,13 @@ pub trait Translator: Send + Sync {
     /// back.
     async fn translate(&self, pair: &Pair, text: &str) -> Result<String, TranslateError>;
 
-    /// The same, but no part of the answer is one that was remembered.
+    /// The language of a text, as a BCP 47 tag that [`Translator::translate`] takes as a source.
+    /// `None` where the engine can't tell, or finds out by itself with every segment.
+    async fn detect(&self, _text: &str) -> Result<Option<String>, TranslateError> {
+        Ok(None)
+    }
+
+    /// As [`Translator::translate`], but no part of the answer is one that was remembered.
     async fn translate_anew(&self, pair: &Pair, text: &str) -> Result<String, TranslateError> {
         self.translate(pair, text).await
     }

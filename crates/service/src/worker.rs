@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use babelwire_wire::Failure;
-use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::FuturesUnordered;
@@ -49,6 +48,70 @@ pub fn work_queue() -> (WorkQueue, Worker) {
         is_telling: false,
     };
     (queue, worker)
+}
+
+impl Service {
+    /// Does one piece of work here and now, for a backend without a [`Worker`]: one whose queue
+    /// brings work to functions. What it does can be done again. After an error, try it again later.
+    ///
+    /// Dropped before its end, a translation keeps what is translated, and goes on from there.
+    pub async fn perform(self: &Arc<Self>, work: Work) -> Result<(), ServiceError> {
+        match work {
+            Work::Translate { id } => self.carry_on(&id).await,
+            Work::CatchUp {
+                id,
+                connection,
+                from,
+            } => {
+                let key = (id, connection);
+                let position = Position {
+                    next: from,
+                    asked: None,
+                };
+                let catching_up = Arc::new(Mutex::new(BTreeMap::from([(key.clone(), position)])));
+                let service = Arc::clone(self);
+                let catch_up = CatchUp {
+                    service,
+                    catching_up,
+                    key,
+                };
+                catch_up.run().await
+            }
+            Work::Show {
+                id,
+                connection,
+                range,
+            } => {
+                let key = (id, connection);
+                let ranges = VecDeque::from([range]);
+                let showing = Arc::new(Mutex::new(BTreeMap::from([(key.clone(), ranges)])));
+                let service = Arc::clone(self);
+                let show = Show {
+                    service,
+                    showing,
+                    key,
+                };
+                show.run().await
+            }
+            Work::Sweep(remains) => self.sweep(&remains).await,
+            Work::Broadcast {
+                owner,
+                shard: None,
+                text,
+                fleeting,
+            } if self.ports.records.shards(&owner) > 1 => self.split(&owner, &text, fleeting).await,
+            Work::Broadcast {
+                owner,
+                shard,
+                text,
+                fleeting,
+            } => {
+                let patience = (!fleeting).then_some(PATIENCE);
+                self.broadcast(&owner, shard.unwrap_or_default(), text, patience)
+                    .await
+            }
+        }
+    }
 }
 
 /// Where work is handed in. It lives as long as the process: what a crash loses,
@@ -208,11 +271,10 @@ impl Worker {
                     async move { service.sweep(&remains).await }.boxed()
                 });
             }
-            Work::Broadcast { text, fleeting } => {
+            work @ Work::Broadcast { .. } => {
                 self.spawn_persistent(service, "broadcast", move |service| {
-                    let text = Bytes::clone(&text);
-                    let patience = (!fleeting).then_some(PATIENCE);
-                    async move { service.broadcast(text, patience).await }.boxed()
+                    let work = work.clone();
+                    async move { service.perform(work).await }.boxed()
                 });
             }
         }
@@ -285,7 +347,7 @@ impl Worker {
         if self.is_telling || !self.line.is_changed() {
             return;
         }
-        let news = self.line.news(&service.looks.translations());
+        let news = self.line.news(&service.ports.looks.translations());
         if news.is_empty() {
             return;
         }
@@ -317,7 +379,7 @@ impl Worker {
         if again {
             self.line.push(id);
         }
-        if let Some(next) = self.line.next(&service.looks.translations()) {
+        if let Some(next) = self.line.next(&service.ports.looks.translations()) {
             self.begin_translation(service, next);
         }
     }
@@ -392,7 +454,7 @@ struct Show {
 impl Show {
     async fn run(&self) -> Result<(), ServiceError> {
         let (id, connection) = &self.key;
-        while let Some(range) = self.next() {
+        while let Some(range) = self.next().await? {
             let Some(record) = self.service.ports.records.get(id).await? else {
                 return Ok(());
             };
@@ -420,22 +482,24 @@ impl Show {
     }
 
     /// What to show next: of what is to be shown, what is looked at still.
-    fn next(&self) -> Option<Range<u64>> {
+    async fn next(&self) -> Result<Option<Range<u64>>, ServiceError> {
         let (id, connection) = &self.key;
-        let looks = self.service.looks.of(id, connection);
+        let looks = self.service.ports.looks.of(id, connection).await?;
         let mut showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
-        let ranges = showing.get_mut(&self.key)?;
+        let Some(ranges) = showing.get_mut(&self.key) else {
+            return Ok(None);
+        };
         while let Some(range) = ranges.pop_front() {
             let mut parts = intersect(&range, &looks).into_iter();
             if let Some(first) = parts.next() {
                 for part in parts.rev() {
                     ranges.push_front(part);
                 }
-                return Some(first);
+                return Ok(Some(first));
             }
         }
         showing.remove(&self.key);
-        None
+        Ok(None)
     }
 
     fn put_back(&self, range: Range<u64>) {

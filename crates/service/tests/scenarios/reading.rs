@@ -5,7 +5,7 @@ use babelwire_wire::Status;
 use babelwire_wire::rest::{Found, Proof, Reason, Row, Rows};
 use futures::TryStreamExt;
 
-use crate::world::{Delivery, Process, World, is};
+use crate::world::{Delivery, EVERYONE, Process, World, is};
 
 fn many(paragraphs: usize) -> String {
     (0..paragraphs).fold(String::new(), |text, n| text + &format!("number {n}.\n\n"))
@@ -14,7 +14,7 @@ fn many(paragraphs: usize) -> String {
 fn rows(process: &mut Process, id: &str, from: u64, limit: Option<u64>) -> Rows {
     let (service, id) = (Arc::clone(&process.service), id.to_owned());
     process
-        .call(async move { service.rows(&id, from, limit).await })
+        .call(async move { service.rows(&EVERYONE, &id, from, limit).await })
         .unwrap()
 }
 
@@ -25,7 +25,7 @@ async fn text(stream: TextStream) -> Result<String, ServiceError> {
 
 fn partial(process: &mut Process, id: &str) -> Result<String, ServiceError> {
     let (service, id) = (Arc::clone(&process.service), id.to_owned());
-    process.call(async move { text(service.partial_result(&id).await?.1).await })
+    process.call(async move { text(service.partial_result(&EVERYONE, &id).await?.1).await })
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn both_sides_in_one_page_are_text_whatever_they_say() {
     process.finish(&id);
     let (service, of) = (Arc::clone(&process.service), id.clone());
     let html = process
-        .call(async move { text(service.side_by_side(&of).await?.1).await })
+        .call(async move { text(service.side_by_side(&EVERYONE, &of).await?.1).await })
         .unwrap();
     for part in [
         "<td lang=\"en\" dir=\"auto\">&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;x&quot; \
@@ -164,12 +164,12 @@ fn both_sides_in_one_page_are_text_whatever_they_say() {
 
 fn find(process: &mut Process, id: &str, find: Find) -> Result<Found, ServiceError> {
     let (service, id) = (Arc::clone(&process.service), id.to_owned());
-    process.call(async move { service.find(&id, &find).await })
+    process.call(async move { service.find(&EVERYONE, &id, &find).await })
 }
 
 fn proof(process: &mut Process, id: &str) -> Result<Proof, ServiceError> {
     let (service, id) = (Arc::clone(&process.service), id.to_owned());
-    process.call(async move { service.proof(&id).await })
+    process.call(async move { service.proof(&EVERYONE, &id).await })
 }
 
 #[test]

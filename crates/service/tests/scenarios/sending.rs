@@ -3,7 +3,7 @@ use std::sync::Arc;
 use babelwire_wire::{Frame, Status};
 use serde_json::json;
 
-use crate::world::{Client, Delivery, Process, World, is};
+use crate::world::{Client, Delivery, EVERYONE, Process, World, is};
 
 fn echo(text: &str) -> String {
     json!({"action": "echomessage", "data": text}).to_string()
@@ -52,7 +52,7 @@ fn a_connection_whose_handshake_has_not_ended_is_not_taken_for_gone() {
     world.connect("sender", Client::Reads);
     let service = Arc::clone(&process.service);
     process
-        .call(async move { service.connected("new").await })
+        .call(async move { service.connected("new", &EVERYONE).await })
         .unwrap();
     process.action("sender", &echo("too early"));
     assert!(world.stores().connections.contains_key("new"));

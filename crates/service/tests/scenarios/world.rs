@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use babelwire_service::events::{Event, Sequencer};
 use babelwire_service::ports::*;
 use babelwire_service::translator::TranslateError;
-use babelwire_service::{Limits, Ports, Service, ServiceError, work_queue};
+use babelwire_service::{Limits, MemoryLooks, Ports, Service, ServiceError, work_queue};
 use babelwire_wire::rest::{CreateTranslation, Languages, Pair};
 use babelwire_wire::{Frame, Inbound, Segment, Status, Translation};
 use bytes::Bytes;
@@ -20,6 +20,9 @@ use futures::future::BoxFuture;
 use futures::task::LocalSpawnExt;
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+
+/// Whoever comes.
+pub(crate) const EVERYONE: Owner = Owner::everyone();
 
 /// What outlives a process.
 #[derive(Default)]
@@ -32,10 +35,22 @@ pub(crate) struct Stores {
     again: BTreeSet<(String, u64, u64)>,
     pub(crate) checkpoints: BTreeMap<(String, u64, u64), u64>,
     pub(crate) connections: BTreeMap<String, Timestamp>,
+    /// Of the connections that are not everyone's.
+    owners: BTreeMap<String, Owner>,
     subscriptions: BTreeMap<(String, String), u64>,
     sequencers: BTreeMap<(String, String), String>,
     pub(crate) objects: BTreeMap<(Bucket, String), Bytes>,
     sequence: u64,
+}
+
+impl Stores {
+    fn connection(&self, id: &str) -> Option<Connection> {
+        self.connections.get(id).map(|connected_at| Connection {
+            id: id.to_owned(),
+            owner: self.owners.get(id).cloned().unwrap_or_default(),
+            connected_at: *connected_at,
+        })
+    }
 }
 
 /// How a client takes frames.
@@ -304,6 +319,7 @@ impl Process {
                 clock: Arc::<Port>::clone(&port),
                 random: Arc::<Port>::clone(&port),
                 compute: port,
+                looks: Arc::new(MemoryLooks::default()),
                 queue: Arc::new(queue),
             },
             limits,
@@ -413,7 +429,7 @@ impl Process {
             charset: None,
         };
         let service = Arc::clone(&self.service);
-        let created = self.call(async move { service.create(request).await });
+        let created = self.call(async move { service.create(&EVERYONE, request).await });
         created.unwrap().0.id
     }
 
@@ -437,30 +453,33 @@ impl Process {
 
     pub(crate) fn cancel(&mut self, id: &str) {
         let (service, id) = (Arc::clone(&self.service), id.to_owned());
-        self.call(async move { service.cancel(&id).await }).unwrap();
+        self.call(async move { service.cancel(&EVERYONE, &id).await })
+            .unwrap();
     }
 
     pub(crate) fn retry(&mut self, id: &str) {
         let (service, id) = (Arc::clone(&self.service), id.to_owned());
-        self.call(async move { service.retry(&id).await }).unwrap();
+        self.call(async move { service.retry(&EVERYONE, &id).await })
+            .unwrap();
     }
 
     pub(crate) fn retry_segment(&mut self, id: &str, index: u64) -> Result<(), ServiceError> {
         let (service, id) = (Arc::clone(&self.service), id.to_owned());
-        let retried = self.call(async move { service.retry_segment(&id, index).await });
+        let retried = self.call(async move { service.retry_segment(&EVERYONE, &id, index).await });
         retried.map(|_| ())
     }
 
     pub(crate) fn delete(&mut self, id: &str) {
         let (service, id) = (Arc::clone(&self.service), id.to_owned());
-        self.call(async move { service.delete(&id).await }).unwrap();
+        self.call(async move { service.delete(&EVERYONE, &id).await })
+            .unwrap();
     }
 
     /// Asks for a deletion and does not wait for it.
     pub(crate) fn begin_to_delete(&mut self, id: &str) {
         let (service, id) = (Arc::clone(&self.service), id.to_owned());
         self.spawner
-            .spawn_local(async move { service.delete(&id).await.unwrap() })
+            .spawn_local(async move { service.delete(&EVERYONE, &id).await.unwrap() })
             .unwrap();
     }
 
@@ -692,7 +711,7 @@ impl Records for Port {
         Ok(())
     }
 
-    async fn count(&self) -> Result<u64, PortError> {
+    async fn count(&self, _owner: &Owner) -> Result<u64, PortError> {
         self.0.call().await;
         let stores = self.0.stores();
         let live = stores.records.values().filter(|row| row.1.is_some());
@@ -703,6 +722,19 @@ impl Records for Port {
         self.0.call().await;
         let stores = self.0.stores();
         Ok(stores.records.get(id).and_then(|row| row.1.clone()))
+    }
+
+    async fn owner(&self, id: &str) -> Result<Option<Owner>, PortError> {
+        self.0.call().await;
+        let stores = self.0.stores();
+        let row = stores.records.get(id);
+        // Those of this world are everyone's once they are removed.
+        Ok(row.map(|row| {
+            row.1
+                .as_ref()
+                .map(|record| record.owner.clone())
+                .unwrap_or_default()
+        }))
     }
 
     async fn update(&self, record: &Record, expected: u64) -> Result<Written, PortError> {
@@ -763,17 +795,23 @@ impl Records for Port {
 
     async fn list(
         &self,
+        _owner: &Owner,
         _after: Option<&str>,
         _limit: usize,
     ) -> Result<Page<Translation>, CursorError> {
         unimplemented!("no scenario lists")
     }
 
-    async fn cursor(&self) -> Result<String, PortError> {
+    async fn cursor(&self, _owner: &Owner) -> Result<String, PortError> {
         unimplemented!("no scenario lists")
     }
 
-    async fn changes(&self, _cursor: &str, _limit: usize) -> Result<Changes, CursorError> {
+    async fn changes(
+        &self,
+        _owner: &Owner,
+        _cursor: &str,
+        _limit: usize,
+    ) -> Result<Changes, CursorError> {
         unimplemented!("no scenario lists")
     }
 
@@ -950,8 +988,12 @@ impl Records for Port {
 
     async fn connect(&self, connection: &Connection) -> Result<(), PortError> {
         self.0.call().await;
-        let Connection { id, connected_at } = connection.clone();
-        self.0.stores().connections.insert(id, connected_at);
+        let mut stores = self.0.stores();
+        let id = &connection.id;
+        stores
+            .connections
+            .insert(id.clone(), connection.connected_at);
+        stores.owners.insert(id.clone(), connection.owner.clone());
         Ok(())
     }
 
@@ -963,25 +1005,26 @@ impl Records for Port {
         Ok(())
     }
 
-    async fn is_connected(&self, connection: &str) -> Result<bool, PortError> {
+    async fn connection(&self, connection: &str) -> Result<Option<Connection>, PortError> {
         self.0.call().await;
-        Ok(self.0.stores().connections.contains_key(connection))
+        Ok(self.0.stores().connection(connection))
     }
 
     async fn connections(
         &self,
+        owner: &Owner,
+        _shard: u32,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Connection>, PortError> {
         self.0.call().await;
         let stores = self.0.stores();
-        let connections = stores.connections.iter().map(|(id, connected_at)| {
-            let connection = Connection {
-                id: id.clone(),
-                connected_at: *connected_at,
-            };
-            (id.clone(), connection)
-        });
+        let connections = stores
+            .connections
+            .keys()
+            .filter_map(|id| stores.connection(id))
+            .filter(|connection| connection.owner == *owner)
+            .map(|connection| (connection.id.clone(), connection));
         Ok(page(connections, after, limit))
     }
 
