@@ -1,1 +1,15 @@
 //! Babelwire's service on AWS: its ports on DynamoDB, S3, SQS, Translate and `@connections`.
+
+pub mod config;
+mod failure;
+#[cfg(feature = "fake-translate")]
+pub mod fake_translate;
+pub mod notifier;
+pub mod objects;
+mod paragraph;
+pub mod queue;
+pub mod service;
+pub mod translator;
+pub mod world;
+
+pub use failure::Patience;

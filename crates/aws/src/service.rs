@@ -1,0 +1,243 @@
+//! Puts the service together out of what the environment says.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::{BehaviorVersion, SdkConfig};
+use babelwire_service::ports::{
+    Bucket, Clock, Looks, Notifier, ObjectStream, ObjectWriter, Objects, ObjectsError, PortError,
+    PostError, Random, Records, SignedUpload,
+};
+use babelwire_service::translator::{TranslateError, Translator};
+use babelwire_service::{Limits, Ports, Service};
+use babelwire_wire::rest::{Languages, Pair};
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::config::{Settings, SettingsError};
+use crate::notifier::ConnectionsNotifier;
+use crate::objects::S3Objects;
+use crate::queue::SqsQueue;
+use crate::translator::AwsTranslate;
+use crate::world::{BlockingThreads, SystemClock, SystemRandom};
+
+/// What a function is for, and so what it needs. Everything that it does not need is not there: a
+/// function that could do more than its role permits would only fail later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Answers the WebSocket's routes: tables and the news queue.
+    WebSocket,
+    /// Answers REST: tables, buckets, both queues, and Translate for its list of languages.
+    Rest,
+    /// Handles events of objects and sends news: tables, buckets, both queues, connections.
+    Notifier,
+    /// Translates: all there is.
+    Translator,
+}
+
+impl Role {
+    fn has_objects(self) -> bool {
+        self != Self::WebSocket
+    }
+
+    fn has_work_queue(self) -> bool {
+        self != Self::WebSocket
+    }
+
+    fn has_connections(self) -> bool {
+        matches!(self, Self::Notifier | Self::Translator)
+    }
+
+    fn has_translator(self) -> bool {
+        matches!(self, Self::Rest | Self::Translator)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Rest => "rest",
+            Self::Notifier => "notifier",
+            Self::Translator => "translator",
+        }
+    }
+}
+
+/// Why there is no service.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The environment lacks something, or something in it is wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The machine has no random source.
+    #[error("there are no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// The service, and what it is made of, for what a function does beside it.
+#[derive(Clone)]
+pub struct Backend {
+    /// The service.
+    pub service: Arc<Service>,
+    /// Its ports.
+    pub ports: Ports,
+    /// Credentials, region and endpoints, for further clients.
+    pub sdk: SdkConfig,
+}
+
+/// Credentials, region and endpoints, as the SDK finds them in a function's environment.
+pub async fn sdk() -> SdkConfig {
+    aws_config::load_defaults(BehaviorVersion::latest()).await
+}
+
+/// Puts the service of a function together, over its tables.
+pub async fn build_over(
+    role: Role,
+    settings: &Settings,
+    sdk: SdkConfig,
+    records: Arc<dyn Records>,
+    looks: Arc<dyn Looks>,
+) -> Result<Backend, BuildError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom::new()?);
+    let absent = Arc::new(Absent(role));
+
+    settings.news_queue()?;
+    if role.has_work_queue() {
+        settings.work_queue()?;
+    }
+    let queue = SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), settings.queues.clone());
+
+    let objects: Arc<dyn Objects> = if role.has_objects() {
+        let client = crate::objects::client(&sdk, settings.s3_path_style);
+        let buckets = settings.buckets()?.clone();
+        Arc::new(S3Objects::new(client, buckets, Arc::clone(&clock)))
+    } else {
+        Arc::clone(&absent) as _
+    };
+    let notifier: Arc<dyn Notifier> = if role.has_connections() {
+        let client = crate::notifier::client(&sdk, settings.connections_url()?);
+        let (clock, random) = (Arc::clone(&clock), Arc::clone(&random));
+        Arc::new(ConnectionsNotifier::new(
+            client,
+            settings.posts,
+            clock,
+            random,
+        ))
+    } else {
+        Arc::clone(&absent) as _
+    };
+    let translator: Arc<dyn Translator> = if role.has_translator() {
+        let client = crate::translator::client(&sdk);
+        let (clock, random) = (Arc::clone(&clock), Arc::clone(&random));
+        Arc::new(AwsTranslate::start(client, &settings.translate, clock, random).await?)
+    } else {
+        absent
+    };
+
+    let ports = Ports {
+        translator,
+        objects,
+        records,
+        looks,
+        notifier,
+        clock,
+        random,
+        queue: Arc::new(queue),
+        compute: Arc::new(BlockingThreads),
+    };
+    let defaults = Limits::default();
+    let limits = Limits {
+        file_bytes: settings.max_file_bytes.unwrap_or(defaults.file_bytes),
+        ..defaults
+    };
+    Ok(Backend {
+        service: Arc::new(Service::new(ports.clone(), limits)),
+        ports,
+        sdk,
+    })
+}
+
+/// Stands where a function was not given something, and says so if it is asked for after all.
+struct Absent(Role);
+
+impl Absent {
+    fn error(&self, what: &str) -> PortError {
+        PortError(format!("the {} function has no {what}", self.0.name()))
+    }
+}
+
+#[async_trait]
+impl Objects for Absent {
+    fn bucket(&self, _name: &str) -> Option<Bucket> {
+        None
+    }
+
+    async fn size(&self, _bucket: Bucket, _key: &str) -> Result<Option<u64>, ObjectsError> {
+        Err(self.error("buckets").into())
+    }
+
+    async fn get(
+        &self,
+        _bucket: Bucket,
+        _key: &str,
+        _range: Option<std::ops::Range<u64>>,
+    ) -> Result<ObjectStream, ObjectsError> {
+        Err(self.error("buckets").into())
+    }
+
+    async fn put(
+        &self,
+        _bucket: Bucket,
+        _key: &str,
+    ) -> Result<Box<dyn ObjectWriter>, ObjectsError> {
+        Err(self.error("buckets").into())
+    }
+
+    async fn delete(&self, _bucket: Bucket, _key: &str) -> Result<(), ObjectsError> {
+        Err(self.error("buckets").into())
+    }
+
+    async fn sign_upload(
+        &self,
+        _bucket: Bucket,
+        _key: &str,
+        _size: u64,
+        _expires: Timestamp,
+    ) -> Result<SignedUpload, PortError> {
+        Err(self.error("buckets"))
+    }
+}
+
+#[async_trait]
+impl Notifier for Absent {
+    async fn post(&self, _connection: &str, _text: Bytes) -> Result<(), PostError> {
+        Err(self.error("way to connections").into())
+    }
+
+    async fn close(&self, _connection: &str) -> Result<(), PortError> {
+        Err(self.error("way to connections"))
+    }
+}
+
+#[async_trait]
+impl Translator for Absent {
+    fn name(&self) -> &'static str {
+        "amazon-translate"
+    }
+
+    fn languages(&self) -> Languages {
+        Languages {
+            translator: self.name().to_owned(),
+            detect: false,
+            pairs: Vec::new(),
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        1
+    }
+
+    async fn translate(&self, _pair: &Pair, _text: &str) -> Result<String, TranslateError> {
+        Err(TranslateError::Unavailable(self.error("translator").0))
+    }
+}

@@ -1,0 +1,1 @@
+//! `@connections` against our own gateway.

@@ -1,0 +1,1 @@
+//! Objects against S3 peers.

@@ -1,0 +1,1 @@
+//! Work through SQS.

@@ -1,0 +1,1 @@
+//! Translate against a fake of it.
