@@ -8,10 +8,10 @@ import { Server, type ServerOptions } from './server.js';
 export { expect };
 
 /** Babelwire's page, in the words of a person who uses it. */
-export class Babelwire {
+export class Babelwire<Host extends { readonly origin: string } = Server> {
   constructor(
     readonly page: Page,
-    readonly server: Server,
+    readonly server: Host,
   ) {}
 
   async open(): Promise<void> {
@@ -113,13 +113,13 @@ export class Babelwire {
 /** What browsers write when the network fails: it is no fault of the page. */
 const NETWORK = /WebSocket connection to|net::ERR_|Failed to load resource/;
 
-interface Complaints {
+export interface Complaints {
   all: string[];
   /** Whether failing connections are part of the story. */
   networkMayFail: boolean;
 }
 
-async function watch(context: BrowserContext, complaints: Complaints): Promise<void> {
+export async function watch(context: BrowserContext, complaints: Complaints): Promise<void> {
   context.on('weberror', (error) => complaints.all.push(`page error: ${error.error().message}`));
   context.on('console', (message) => {
     if (message.type() !== 'error') return;

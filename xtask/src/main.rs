@@ -59,7 +59,7 @@ page anew and reloads it whenever its sources change. Ctrl-C ends both. Trunk.to
   --open        show the page in the browser";
 
 const TEST_HELP: &str = "\
-Usage: cargo xtask test [native] [peers] [wasm] [e2e] [-- ARGUMENTS]
+Usage: cargo xtask test [native] [peers] [wasm] [others] [e2e] [-- ARGUMENTS]
 
 Runs every test, or the parts that are named, and ends with the line `N passed, N failed`. What is
 missing is installed first.
@@ -67,6 +67,7 @@ missing is installed first.
   native   cargo test of the whole workspace
   peers    the gateway against clients that nobody here wrote: websockets, boto3, wscat
   wasm     the page and its library in headless Chromium, then in Firefox
+  others   the page in Chromium with a backend on serverless-offline, beside wscat and a React page
   e2e      the page in Chromium against the real server with real Apertium
 
 ARGUMENTS go to the runner, such as `cargo xtask test e2e -- --grep keyboard`.";

@@ -26,11 +26,19 @@ pub(crate) enum Suite {
     Peers,
     /// The page in a browser against the real server.
     E2e,
+    /// The page in a browser with a backend and pages that are not Babelwire's.
+    Others,
 }
 
 impl Suite {
     /// All of them, the quick ones first.
-    pub(crate) const ALL: [Self; 4] = [Self::Native, Self::Peers, Self::Wasm, Self::E2e];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Native,
+        Self::Peers,
+        Self::Wasm,
+        Self::Others,
+        Self::E2e,
+    ];
 
     /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -39,6 +47,7 @@ impl Suite {
             Self::Wasm => "wasm",
             Self::Peers => "peers",
             Self::E2e => "e2e",
+            Self::Others => "others",
         }
     }
 
@@ -51,6 +60,7 @@ impl Suite {
             Self::Wasm => wasm(more),
             Self::Peers => alone(peers),
             Self::E2e => alone(e2e),
+            Self::Others => alone(others),
         }
     }
 }
@@ -518,8 +528,21 @@ pub(crate) fn playwright() -> Result<Command> {
 }
 
 fn e2e(more: &[OsString]) -> Result<Tally> {
-    let report = paths::work().join("e2e.json");
+    run_playwright("e2e", playwright()?, more)
+}
+
+fn others(more: &[OsString]) -> Result<Tally> {
     let mut command = playwright()?;
+    in_steps(vec![("Preparing other people's backends", || {
+        tools::npm_ci(&paths::root().join("e2e").join("others"))
+    })])?;
+    command.args(["--config", "others/playwright.config.ts"]);
+    run_playwright("others", command, more)
+}
+
+/// Runs Playwright; `name` tells its report from another's.
+fn run_playwright(name: &str, mut command: Command, more: &[OsString]) -> Result<Tally> {
+    let report = paths::work().join(format!("{name}.json"));
     let _old = fs::remove_file(&report);
     let status = run_watched(
         command.args(more).env("BABELWIRE_E2E_REPORT", &report),

@@ -1,0 +1,7 @@
+import { defineConfig } from '@playwright/test';
+import ours from '../playwright.config.js';
+
+export default defineConfig({
+  ...ours,
+  testDir: './tests',
+});
