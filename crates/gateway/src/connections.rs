@@ -268,6 +268,8 @@ pub(crate) struct Connection {
     pub(crate) user_agent: Option<String>,
     /// The Host that the client asked for.
     pub(crate) domain_name: String,
+    /// What the authorizer said of the client, if there is one.
+    pub(crate) authorizer: OnceLock<HashMap<String, serde_json::Value>>,
     last_active_at: AtomicI64,
     handlers: AtomicUsize,
     outgoing: Mutex<Outgoing>,
@@ -300,6 +302,7 @@ impl Connection {
             source_ip,
             user_agent,
             domain_name,
+            authorizer: OnceLock::new(),
             last_active_at: AtomicI64::new(connected_at.as_millisecond()),
             handlers: AtomicUsize::new(0),
             outgoing: Mutex::default(),

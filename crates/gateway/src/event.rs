@@ -76,6 +76,9 @@ fn base(
     );
     context.extended_request_id = Some(request_id.clone());
     context.request_id = Some(request_id);
+    if let Some(fields) = connection.authorizer.get() {
+        context.authorizer.fields.clone_from(fields);
+    }
     context.identity.source_ip = connection.source_ip.map(|ip| ip.to_string());
     context
         .identity

@@ -1,6 +1,9 @@
 use std::{collections::HashMap, error::Error as StdError, sync::Arc};
 
-use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use aws_lambda_events::apigw::{
+    ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayCustomAuthorizerResponse,
+    ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest,
+};
 use axum::{
     Router,
     extract::{Request, State},
@@ -12,6 +15,7 @@ use http::header;
 
 use crate::{
     Connections, Guard, Limits,
+    authorizer::{Authorizer, IdentitySource},
     handler::Handler,
     handshake::{self, has_token},
     id::RequestIds,
@@ -35,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) api_id: String,
     pub(crate) limits: Limits,
     pub(crate) selection: Selection,
+    pub(crate) authorizer: Option<Authorizer>,
     pub(crate) routes: HashMap<String, Route>,
     pub(crate) connections: Connections,
     pub(crate) request_ids: RequestIds,
@@ -42,7 +47,7 @@ pub(crate) struct Shared {
 
 #[derive(Debug)]
 pub(crate) struct Route {
-    pub(crate) handler: Handler,
+    pub(crate) handler: Handler<ApiGatewayWebsocketProxyRequest, ApiGatewayProxyResponse>,
     /// Whether the handler's answer goes back to the client.
     pub(crate) response: bool,
 }
@@ -56,6 +61,8 @@ impl Gateway {
             api_id: "local".to_owned(),
             limits: Limits::default(),
             selection: Ok(Selection::default()),
+            authorizer: None,
+            identity_sources: Vec::new(),
             routes: Vec::new(),
             guard: Guard::new(),
             connections: Connections::new(),
@@ -142,6 +149,10 @@ pub struct GatewayBuilder {
     api_id: String,
     limits: Limits,
     selection: Result<Selection, String>,
+    authorizer: Option<
+        Handler<ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayCustomAuthorizerResponse>,
+    >,
+    identity_sources: Vec<String>,
     routes: Vec<(String, Route)>,
     guard: Guard,
     connections: Connections,
@@ -177,6 +188,52 @@ impl GatewayBuilder {
     /// Default: `$request.body.action`.
     pub fn route_selection_expression(mut self, expression: &str) -> Self {
         self.selection = Selection::parse(expression).ok_or_else(|| expression.to_owned());
+        self
+    }
+
+    /// Sets the authorizer: a function that is asked about every handshake before `$connect`, as
+    /// API Gateway asks a Lambda authorizer of type `REQUEST` (AWS, *Control access to WebSocket
+    /// APIs with AWS Lambda REQUEST authorizers*).
+    ///
+    /// Its event has `type` `REQUEST`, the headers, the query and a `methodArn` that ends with
+    /// `/{stage}/$connect`; the account is `000000000000` in the region `local`. What is peculiar
+    /// to a WebSocket (`connectionId`, `routeKey`, `domainName`, …) is in
+    /// `request_context.other`, under its own name.
+    ///
+    /// Its answer has a `principalId` and a policy, which is evaluated for `execute-api:Invoke` on
+    /// the `methodArn`: with `*` and `?`, and a `Deny` that matches wins. Statements with a
+    /// `Condition` are not evaluated: they count as a wrong answer. The `context` has texts,
+    /// numbers and booleans, which become texts (AWS, *Output from an API Gateway Lambda
+    /// authorizer*). Every event of the connection has it, with `principalId` and
+    /// `integrationLatency` in milliseconds, in `requestContext.authorizer`.
+    ///
+    /// | the authorizer | the client gets |
+    /// |---|---|
+    /// | allows | what `$connect` says |
+    /// | denies, or allows something else | 403 `{"Message":"User is not authorized to access this resource"}`, followed by ` with an explicit deny` if it was one |
+    /// | fails with the error `Unauthorized` | 401 `{"message":"Unauthorized"}` |
+    /// | fails otherwise, is late ([`Limits::integration_timeout`]), has no `principalId`, has another `context`, or answers more than 8 KB (AWS quota *AWS Lambda authorizer result size*) | 500 |
+    ///
+    /// Nothing is remembered: API Gateway has no cache for authorizers of WebSocket APIs either.
+    pub fn authorizer<F, Fut, E>(mut self, handler: F) -> Self
+    where
+        F: Fn(ApiGatewayCustomAuthorizerRequestTypeRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ApiGatewayCustomAuthorizerResponse, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.authorizer = Some(Handler::new(handler));
+        self
+    }
+
+    /// What a handshake must have for the authorizer to be asked at all; one that lacks any of it
+    /// gets 401 `{"message":"Unauthorized"}`. Each is `route.request.header.NAME` or
+    /// `route.request.querystring.NAME`. Default: none, so the authorizer is always asked.
+    pub fn identity_sources<I>(mut self, sources: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.identity_sources = sources.into_iter().map(Into::into).collect();
         self
     }
 
@@ -259,6 +316,11 @@ impl GatewayBuilder {
             }
             routes.insert(key, route);
         }
+        let identity_sources = self
+            .identity_sources
+            .into_iter()
+            .map(|source| IdentitySource::parse(&source).ok_or(BuildError::IdentitySource(source)))
+            .collect::<Result<Vec<_>, _>>()?;
         let request_ids = RequestIds::new().map_err(BuildError::Random)?;
         self.connections.set_limits(self.limits.clone());
         Ok(Gateway {
@@ -267,6 +329,9 @@ impl GatewayBuilder {
                 api_id: self.api_id,
                 limits: self.limits,
                 selection,
+                authorizer: self
+                    .authorizer
+                    .map(|handler| Authorizer::new(handler, identity_sources)),
                 routes,
                 connections: self.connections,
                 request_ids,
@@ -292,6 +357,12 @@ pub enum BuildError {
     /// Not an expression that this gateway can evaluate.
     #[error("{0:?} is not a route selection expression: write $request.body.NAME")]
     RouteSelectionExpression(String),
+    /// Not a place in a handshake.
+    #[error(
+        "{0:?} is not an identity source: write route.request.header.NAME or \
+         route.request.querystring.NAME"
+    )]
+    IdentitySource(String),
     /// A limit that lets nothing through, or is too large to be counted.
     #[error("the limit {0} must be above zero, and below 512 MiB if it is a count")]
     Limit(&'static str),

@@ -1,23 +1,19 @@
 use std::{error::Error as StdError, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
-use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use futures::FutureExt as _;
 
-type HandlerResult = Result<ApiGatewayProxyResponse, Box<dyn StdError + Send + Sync>>;
-type HandlerFuture = Pin<Box<dyn Future<Output = HandlerResult> + Send>>;
+type BoxError = Box<dyn StdError + Send + Sync>;
+type HandlerFuture<A> = Pin<Box<dyn Future<Output = Result<A, BoxError>> + Send>>;
 
-/// A handler whose types are forgotten.
-#[derive(Clone)]
-pub(crate) struct Handler(
-    Arc<dyn Fn(ApiGatewayWebsocketProxyRequest) -> HandlerFuture + Send + Sync>,
-);
+/// A handler of events `V` with answers `A`, whose types are forgotten.
+pub(crate) struct Handler<V, A>(Arc<dyn Fn(V) -> HandlerFuture<A> + Send + Sync>);
 
-impl Handler {
+impl<V, A> Handler<V, A> {
     pub(crate) fn new<F, Fut, E>(handler: F) -> Self
     where
-        F: Fn(ApiGatewayWebsocketProxyRequest) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<ApiGatewayProxyResponse, E>> + Send + 'static,
-        E: Into<Box<dyn StdError + Send + Sync>>,
+        F: Fn(V) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<A, E>> + Send + 'static,
+        E: Into<BoxError>,
     {
         Self(Arc::new(move |event| {
             let answer = handler(event);
@@ -26,32 +22,45 @@ impl Handler {
     }
 
     /// Runs the handler to its end, its error, its panic or its time limit, whichever is first.
-    pub(crate) async fn invoke(
+    pub(crate) async fn invoke(&self, event: V, limit: Duration) -> Result<A, Failure> {
+        self.invoke_or_error(event, limit)
+            .await
+            .map_err(|(failure, _)| failure)
+    }
+
+    /// As [`Self::invoke`], and what the handler itself said when it failed.
+    pub(crate) async fn invoke_or_error(
         &self,
-        event: ApiGatewayWebsocketProxyRequest,
+        event: V,
         limit: Duration,
-    ) -> Result<ApiGatewayProxyResponse, Failure> {
+    ) -> Result<A, (Failure, Option<BoxError>)> {
         // The call itself is inside too: a closure can panic before it has a future.
         let run = AssertUnwindSafe(async { (self.0)(event).await }).catch_unwind();
         match tokio::time::timeout(limit, run).await {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(error))) => {
                 tracing::warn!(%error, "a handler failed");
-                Err(Failure::Failed)
+                Err((Failure::Failed, Some(error)))
             }
             Ok(Err(_panic)) => {
                 tracing::error!("a handler panicked");
-                Err(Failure::Failed)
+                Err((Failure::Failed, None))
             }
             Err(_elapsed) => {
                 tracing::warn!(?limit, "a handler took too long");
-                Err(Failure::TimedOut)
+                Err((Failure::TimedOut, None))
             }
         }
     }
 }
 
-impl std::fmt::Debug for Handler {
+impl<V, A> Clone for Handler<V, A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<V, A> std::fmt::Debug for Handler<V, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Handler")
     }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use axum::{
     body::Body,
     extract::{ConnectInfo, Request, State},
@@ -78,10 +78,17 @@ pub(crate) async fn handshake(State(gateway): State<Arc<Shared>>, request: Reque
     ));
     let span = tracing::debug_span!("connection", id = %connection.id);
 
-    let answer = match connect(&gateway, &connection, &request)
-        .instrument(span.clone())
-        .await
-    {
+    let asked = async {
+        let mut event = event::connect(&gateway, &connection, &request.uri, &request.headers);
+        if let Some(authorizer) = &gateway.authorizer {
+            let fields = authorizer.ask(&gateway, &event).await?;
+            event.request_context.authorizer.fields.clone_from(&fields);
+            // The connection is new: nobody else has set them.
+            let _ = connection.authorizer.set(fields);
+        }
+        connect(&gateway, &connection, event).await
+    };
+    let answer = match asked.instrument(span.clone()).await {
         Ok(answer) => answer,
         Err(refused) => return refused,
     };
@@ -169,12 +176,11 @@ pub(crate) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
 async fn connect(
     gateway: &Arc<Shared>,
     connection: &Arc<Connection>,
-    request: &Parts,
+    event: ApiGatewayWebsocketProxyRequest,
 ) -> Result<Option<ApiGatewayProxyResponse>, Response> {
     let Some(route) = gateway.routes.get("$connect") else {
         return Ok(None);
     };
-    let event = event::connect(gateway, connection, &request.uri, &request.headers);
     let request_id = event.request_context.request_id.clone().unwrap_or_default();
     let (outcome_to, outcome) = oneshot::channel();
     let handler = route.handler.clone();

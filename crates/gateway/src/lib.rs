@@ -51,6 +51,8 @@
 //!
 //! # What is as in API Gateway
 //!
+//! - An [authorizer](GatewayBuilder::authorizer) is asked before `$connect`; what it says of the
+//!   client comes with every event of the connection.
 //! - `$connect` runs before the handshake ends; `$disconnect` runs for every connection that
 //!   `$connect` let in, with `disconnectStatusCode` and `disconnectReason`.
 //! - A message goes to the route whose key is the text of `$request.body.action`, else to
@@ -63,7 +65,7 @@
 //!
 //! # What is not
 //!
-//! - Signatures, authorizers, API keys, usage plans and mapping templates: the `Authorization`
+//! - Signatures, IAM authorization, API keys, usage plans and mapping templates: the `Authorization`
 //!   header is not looked at. Instead a [`Guard`] keeps web pages of other origins out.
 //! - A handler past [`Limits::integration_timeout`] is dropped; Lambda would let it run on until
 //!   its own time limit.
@@ -80,6 +82,7 @@
 //! [`ApiGatewayProxyResponse`]: aws_lambda_events::apigw::ApiGatewayProxyResponse
 #![deny(missing_docs)]
 
+mod authorizer;
 mod connections;
 mod event;
 mod gateway;

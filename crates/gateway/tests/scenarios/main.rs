@@ -7,6 +7,7 @@
 
 mod harness;
 
+mod authorizer;
 mod closing;
 mod guard;
 mod handshake;
