@@ -4,10 +4,13 @@ pub mod config;
 mod failure;
 #[cfg(feature = "fake-translate")]
 pub mod fake_translate;
+pub mod looks;
+pub mod marks;
 pub mod notifier;
 pub mod objects;
 mod paragraph;
 pub mod queue;
+pub mod records;
 pub mod service;
 pub mod translator;
 pub mod world;
