@@ -82,7 +82,8 @@ def copy_page(page, target):
     left_out = {"config.json", "config.json.br"}
     for file in sorted(page.rglob("*")):
         name = file.relative_to(page)
-        if file.is_dir() or str(name) in left_out:
+        # Trunk works in a hidden folder, and leaves it there when it is interrupted.
+        if file.is_dir() or str(name) in left_out or any(part.startswith(".") for part in name.parts):
             continue
         if file.suffix != ".br" and not file.with_name(file.name + ".br").is_file():
             sys.exit(f"{name} has no copy that is compressed with Brotli: build the page with Node.js")

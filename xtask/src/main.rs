@@ -3,9 +3,12 @@
 mod bench;
 mod check;
 mod debian;
+mod deploy;
+mod package;
 mod page;
 mod paths;
 mod process;
+mod python;
 mod screenshots;
 mod serve;
 mod server;
@@ -35,6 +38,8 @@ Babelwire's commands
   cargo xtask check    format, lints, layout rules, docs and packages, size of the page
   cargo xtask bench    the measurements
   cargo xtask screenshots   pictures of the page in every state, for docs/screenshots
+  cargo xtask package  all that a deployment to AWS takes, made without an account
+  cargo xtask deploy   a deployment to AWS, with your account
 
 `cargo xtask COMMAND --help` says more. Tools and compiled dependencies are kept in
 ~/.cache/babelwire (BABELWIRE_CACHE names another place; CARGO_TARGET_DIR is respected).";
@@ -59,13 +64,14 @@ page anew and reloads it whenever its sources change. Ctrl-C ends both. Trunk.to
   --open        show the page in the browser";
 
 const TEST_HELP: &str = "\
-Usage: cargo xtask test [native] [peers] [wasm] [others] [e2e] [-- ARGUMENTS]
+Usage: cargo xtask test [native] [peers] [deploy] [wasm] [others] [e2e] [-- ARGUMENTS]
 
 Runs every test, or the parts that are named, and ends with the line `N passed, N failed`. What is
 missing is installed first.
 
   native   cargo test of the whole workspace
   peers    the gateway against clients that nobody here wrote: websockets, boto3, wscat
+  deploy   what deploy/template.yaml would make on AWS, and `cargo xtask deploy` without AWS
   wasm     the page and its library in headless Chromium, then in Firefox
   others   the page in Chromium with a backend on serverless-offline, beside wscat and a React page
   e2e      the page in Chromium against the real server with real Apertium
@@ -101,6 +107,33 @@ Usage: cargo xtask screenshots [STATE]…
 
 Takes pictures of the page in every state of e2e/states.ts, light and dark, 320 and 1280 pixels
 wide, and puts them into docs/screenshots. With names of states, of those alone.";
+
+const PACKAGE_HELP: &str = "\
+Usage: cargo xtask package [--out DIR] [--try]
+
+Makes all that a deployment to AWS takes, without an account, and lists it with sizes and SHA-256:
+five functions for arm64, the page with compressed copies, the template as it is written and as
+plain CloudFormation. The first time it compiles the AWS SDK for another machine; give it half an
+hour.
+
+  --out DIR   where to; a package that is there is replaced   [default: target/package]
+  --try       run each function, under an emulator where this is no arm64 machine, against a small
+              runtime interface of Lambda that hands it one event";
+
+const DEPLOY_HELP: &str = "\
+Usage: cargo xtask deploy [--stack NAME] [--region REGION] [--sign-in | --no-sign-in]
+                          [--set PARAMETER=VALUE]… [--package DIR]
+
+Makes a package, and of it a stack on AWS with the page in it: or brings one up to date. It takes
+the AWS CLI, and credentials that it finds. What is not said stays as it was at the last deployment.
+It costs money: deploy/README.md says what for, and how to be rid of it.
+
+  --stack NAME       the stack's name, part of all names in it   [default: babelwire]
+  --region REGION    where   [default: the AWS CLI's]
+  --sign-in          people sign in with Cognito, and see their own translations only
+  --no-sign-in       whoever knows the address sees and makes translations, at your cost
+  --set NAME=VALUE   a parameter of deploy/template.yaml, such as AlarmEmail=you@example.org
+  --package DIR      deploy this package, and make none";
 
 fn main() -> ExitCode {
     match run() {
@@ -166,6 +199,8 @@ fn run() -> Result<u8> {
         }
         "bench" => bench_command(&mut arguments),
         "screenshots" => screenshots_command(&mut arguments),
+        "package" => package_command(&mut arguments),
+        "deploy" => deploy_command(&mut arguments),
         "help" => {
             println!("{HELP}");
             Ok(0)
@@ -202,6 +237,59 @@ fn serve_options(
         }
     }
     Ok(Some(options))
+}
+
+fn package_command(arguments: &mut lexopt::Parser) -> Result<u8> {
+    let mut options = package::Options {
+        out: package::default_out(),
+        try_out: false,
+    };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("out") => options.out = env::current_dir()?.join(arguments.value()?),
+            Long("try") => options.try_out = true,
+            Long("help") | Short('h') => {
+                println!("{PACKAGE_HELP}");
+                return Ok(0);
+            }
+            other => bail!("{}\n\n{PACKAGE_HELP}", other.unexpected()),
+        }
+    }
+    package::run(&options)
+}
+
+fn deploy_command(arguments: &mut lexopt::Parser) -> Result<u8> {
+    let mut options = deploy::Options {
+        stack: "babelwire".to_owned(),
+        region: None,
+        sign_in: None,
+        parameters: Vec::new(),
+        package: None,
+    };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("stack") => options.stack = arguments.value()?.string()?,
+            Long("region") => options.region = Some(arguments.value()?.string()?),
+            Long("sign-in") => options.sign_in = Some(true),
+            Long("no-sign-in") => options.sign_in = Some(false),
+            Long("set") => {
+                let set = arguments.value()?.string()?;
+                let (name, value) = set
+                    .split_once('=')
+                    .with_context(|| format!("--set takes NAME=VALUE, and not `{set}`"))?;
+                options.parameters.push((name.to_owned(), value.to_owned()));
+            }
+            Long("package") => {
+                options.package = Some(env::current_dir()?.join(arguments.value()?));
+            }
+            Long("help") | Short('h') => {
+                println!("{DEPLOY_HELP}");
+                return Ok(0);
+            }
+            other => bail!("{}\n\n{DEPLOY_HELP}", other.unexpected()),
+        }
+    }
+    deploy::run(&options)
 }
 
 fn screenshots_command(arguments: &mut lexopt::Parser) -> Result<u8> {

@@ -13,7 +13,7 @@ use crate::process::{self, on_path, output_of, run_quietly, run_watched};
 use crate::server::{self, Profile, Server};
 use crate::steps::{Seconds, Steps};
 use crate::tally::Tally;
-use crate::{debian, paths, tools};
+use crate::{debian, deploy, paths, tools};
 
 /// A part of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +28,16 @@ pub(crate) enum Suite {
     E2e,
     /// The page in a browser with a backend and pages that are not Babelwire's.
     Others,
+    /// What would be made on AWS, and how it gets there.
+    Deploy,
 }
 
 impl Suite {
     /// All of them, the quick ones first.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Native,
         Self::Peers,
+        Self::Deploy,
         Self::Wasm,
         Self::Others,
         Self::E2e,
@@ -48,6 +51,7 @@ impl Suite {
             Self::Peers => "peers",
             Self::E2e => "e2e",
             Self::Others => "others",
+            Self::Deploy => "deploy",
         }
     }
 
@@ -61,6 +65,7 @@ impl Suite {
             Self::Peers => alone(peers),
             Self::E2e => alone(e2e),
             Self::Others => alone(others),
+            Self::Deploy => alone(deploy::test),
         }
     }
 }
