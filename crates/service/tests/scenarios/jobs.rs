@@ -26,6 +26,20 @@ fn every_piece_of_a_text_comes_back_in_its_place() {
 }
 
 #[test]
+fn a_language_is_found_out_once_for_a_whole_text() {
+    let mut process = Process::start(&World::new());
+    process.world.translator.lock().unwrap().detects = Some("en".to_owned());
+    // Long enough that the sample of it ends within a character.
+    let text = format!("{}\n\nEnd.", "ü".repeat(2047) + "x" + &"ü".repeat(100));
+    let id = process.upload_in_any_language(&text);
+    assert_eq!(process.finish(&id), text.to_uppercase());
+    let state = process.world.translator.lock().unwrap();
+    assert_eq!(state.sources, ["en".to_owned()].into());
+    let translation = process.world.translation(&id).unwrap();
+    assert_eq!(translation.source, "auto");
+}
+
+#[test]
 fn the_process_dies_at_every_call_and_the_next_one_ends_with_the_same_bytes() {
     let mut deaths = 0;
     for calls in 0.. {

@@ -9,9 +9,11 @@
 )]
 
 mod events;
+mod functions;
 mod giving_up;
 mod jobs;
 mod looking;
+mod owners;
 mod reading;
 mod sending;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(crate) const EVERYONE: Owner = Owner::everyone();
 #[derive(Default)]
 pub(crate) struct Stores {
     records: BTreeMap<String, (u64, Option<Record>, u64)>,
+    /// By translation, also of those that were removed.
+    owned_by: BTreeMap<String, Owner>,
     order: Vec<String>,
     change: u64,
     remains: BTreeMap<String, String>,
@@ -78,6 +80,8 @@ pub(crate) struct World {
     dies_at: AtomicUsize,
     pub(crate) translator: Mutex<TranslatorState>,
     pub(crate) keeping_fails: AtomicUsize,
+    /// The parts that connections are kept in.
+    pub(crate) shards: AtomicU32,
 }
 
 #[derive(Default)]
@@ -94,6 +98,10 @@ pub(crate) struct TranslatorState {
     pub(crate) panics_on: Option<String>,
     pub(crate) calls: Vec<String>,
     pub(crate) pairs: Vec<Pair>,
+    /// The language that it finds every text to be in, where it can tell at all.
+    pub(crate) detects: Option<String>,
+    /// The sources that it was asked to translate from.
+    pub(crate) sources: BTreeSet<String>,
 }
 
 impl World {
@@ -119,6 +127,7 @@ impl World {
                 ..TranslatorState::default()
             }),
             keeping_fails: AtomicUsize::new(0),
+            shards: AtomicU32::new(1),
         })
     }
 
@@ -309,21 +318,7 @@ impl Process {
 
     pub(crate) fn start_with(world: &Arc<World>, limits: Limits) -> Self {
         let (queue, worker) = work_queue();
-        let port = Arc::new(Port(Arc::clone(world)));
-        let service = Arc::new(Service::new(
-            Ports {
-                translator: Arc::<Port>::clone(&port),
-                objects: Arc::<Port>::clone(&port),
-                records: Arc::<Port>::clone(&port),
-                notifier: Arc::<Port>::clone(&port),
-                clock: Arc::<Port>::clone(&port),
-                random: Arc::<Port>::clone(&port),
-                compute: port,
-                looks: Arc::new(MemoryLooks::default()),
-                queue: Arc::new(queue),
-            },
-            limits,
-        ));
+        let service = Self::service(world, limits, Arc::new(queue));
         let pool = LocalPool::new();
         let spawner = pool.spawner();
         spawner
@@ -335,6 +330,33 @@ impl Process {
             pool,
             spawner,
         }
+    }
+
+    /// A process without a worker: its work goes where `queue` says.
+    pub(crate) fn of_functions(world: &Arc<World>, queue: Arc<dyn Queue>) -> Self {
+        let pool = LocalPool::new();
+        Self {
+            world: Arc::clone(world),
+            service: Self::service(world, Limits::default(), queue),
+            spawner: pool.spawner(),
+            pool,
+        }
+    }
+
+    fn service(world: &Arc<World>, limits: Limits, queue: Arc<dyn Queue>) -> Arc<Service> {
+        let port = Arc::new(Port(Arc::clone(world)));
+        let ports = Ports {
+            translator: Arc::<Port>::clone(&port),
+            objects: Arc::<Port>::clone(&port),
+            records: Arc::<Port>::clone(&port),
+            notifier: Arc::<Port>::clone(&port),
+            clock: Arc::<Port>::clone(&port),
+            random: Arc::<Port>::clone(&port),
+            compute: port,
+            looks: Arc::new(MemoryLooks::default()),
+            queue,
+        };
+        Arc::new(Service::new(ports, limits))
     }
 
     /// The same stores under a new process, which takes up what the old one left. Clients and
@@ -373,6 +395,25 @@ impl Process {
             }
             assert!(self.world.turn_clock(), "the call stands still");
         }
+    }
+
+    /// Begins a call that may be cut short, and says whether it ended before `is` held.
+    pub(crate) fn cut_when(
+        &mut self,
+        call: impl Future<Output = ()> + 'static,
+        is: impl Fn(&World) -> bool,
+    ) -> bool {
+        let (call, cut) = futures::future::abortable(call);
+        let (sender, mut receiver) = oneshot::channel();
+        self.spawner
+            .spawn_local(async move {
+                let _ = sender.send(call.await.is_ok());
+            })
+            .unwrap();
+        self.run(Delivery::Never, is);
+        cut.abort();
+        self.pool.run_until_stalled();
+        matches!(receiver.try_recv(), Ok(Some(true)))
     }
 
     /// Runs until `is` holds, nothing is left to do, or the process dies. Says whether `is` holds.
@@ -421,16 +462,37 @@ impl Process {
     }
 
     pub(crate) fn announce(&mut self, text: &str) -> String {
+        self.announce_from(text, "en")
+    }
+
+    fn announce_from(&mut self, text: &str, source: &str) -> String {
         let request = CreateTranslation {
             name: "a.txt".to_owned(),
             size: text.len() as u64,
-            source: "en".to_owned(),
+            source: source.to_owned(),
             target: "es".to_owned(),
             charset: None,
         };
         let service = Arc::clone(&self.service);
         let created = self.call(async move { service.create(&EVERYONE, request).await });
         created.unwrap().0.id
+    }
+
+    /// Someone connects by way of the service.
+    pub(crate) fn connect(&mut self, connection: &str, owner: &Owner) {
+        self.world.connect(connection, Client::Reads);
+        let (service, connection) = (Arc::clone(&self.service), connection.to_owned());
+        let owner = owner.clone();
+        self.call(async move { service.connected(&connection, &owner).await })
+            .unwrap();
+    }
+
+    /// Announces and uploads a text whose language is to be found out.
+    pub(crate) fn upload_in_any_language(&mut self, text: &str) -> String {
+        let id = self.announce_from(text, "auto");
+        let key = self.world.object_key(&id);
+        self.world.put(Bucket::Sources, &key, text.to_owned());
+        id
     }
 
     /// Announces a text and uploads it; its event is told, not delivered.
@@ -507,10 +569,11 @@ impl Translator for Port {
     }
 
     fn languages(&self) -> Languages {
+        let state = self.0.translator.lock().unwrap();
         Languages {
             translator: "shout".to_owned(),
-            detect: false,
-            pairs: self.0.translator.lock().unwrap().pairs.clone(),
+            detect: state.detects.is_some(),
+            pairs: state.pairs.clone(),
         }
     }
 
@@ -518,7 +581,7 @@ impl Translator for Port {
         self.0.translator.lock().unwrap().concurrency
     }
 
-    async fn translate(&self, _pair: &Pair, text: &str) -> Result<String, TranslateError> {
+    async fn translate(&self, pair: &Pair, text: &str) -> Result<String, TranslateError> {
         self.0.call().await;
         let (delay, fails, panics) = {
             let mut state = self.0.translator.lock().unwrap();
@@ -527,6 +590,7 @@ impl Translator for Port {
                 return Err(TranslateError::Unavailable(reason));
             }
             state.calls.push(text.to_owned());
+            state.sources.insert(pair.source.clone());
             let holds = |part: &Option<String>| part.as_ref().is_some_and(|p| text.contains(p));
             (state.delay, holds(&state.fails_on), holds(&state.panics_on))
         };
@@ -536,6 +600,12 @@ impl Translator for Port {
             return Err(TranslateError::Engine("it coughed".to_owned()));
         }
         Ok(text.to_uppercase())
+    }
+
+    async fn detect(&self, text: &str) -> Result<Option<String>, TranslateError> {
+        self.0.call().await;
+        assert!(!text.contains(char::REPLACEMENT_CHARACTER), "{text:?}");
+        Ok(self.0.translator.lock().unwrap().detects.clone())
     }
 
     async fn translate_anew(&self, pair: &Pair, text: &str) -> Result<String, TranslateError> {
@@ -707,6 +777,7 @@ impl Records for Port {
         let id = record.translation.id.clone();
         let row = (stores.change, Some(record.clone()), 0);
         stores.order.push(id.clone());
+        stores.owned_by.insert(id.clone(), record.owner.clone());
         stores.records.insert(id, row);
         Ok(())
     }
@@ -726,15 +797,7 @@ impl Records for Port {
 
     async fn owner(&self, id: &str) -> Result<Option<Owner>, PortError> {
         self.0.call().await;
-        let stores = self.0.stores();
-        let row = stores.records.get(id);
-        // Those of this world are everyone's once they are removed.
-        Ok(row.map(|row| {
-            row.1
-                .as_ref()
-                .map(|record| record.owner.clone())
-                .unwrap_or_default()
-        }))
+        Ok(self.0.stores().owned_by.get(id).cloned())
     }
 
     async fn update(&self, record: &Record, expected: u64) -> Result<Written, PortError> {
@@ -1010,10 +1073,14 @@ impl Records for Port {
         Ok(self.0.stores().connection(connection))
     }
 
+    fn shards(&self, _owner: &Owner) -> u32 {
+        self.0.shards.load(Ordering::SeqCst)
+    }
+
     async fn connections(
         &self,
         owner: &Owner,
-        _shard: u32,
+        shard: u32,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Connection>, PortError> {
@@ -1024,6 +1091,10 @@ impl Records for Port {
             .keys()
             .filter_map(|id| stores.connection(id))
             .filter(|connection| connection.owner == *owner)
+            .filter(|connection| {
+                let sum: u32 = connection.id.bytes().map(u32::from).sum();
+                sum % self.shards(owner) == shard
+            })
             .map(|connection| (connection.id.clone(), connection));
         Ok(page(connections, after, limit))
     }
