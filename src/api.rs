@@ -1,12 +1,13 @@
 //! The REST interface, as the page calls it.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use babelwire_wire::rest::Problem;
 use babelwire_wire::{Failure, FromFields, from_json};
 use gloo_net::http::Request;
 use js_sys::{Promise, Uint8Array};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestCache, RequestInit, Response};
 
@@ -17,7 +18,18 @@ use crate::words::{Text, Trouble};
 pub struct Api {
     /// Absolute or relative to the page, without a slash at the end.
     base: String,
+    person: Option<Person>,
 }
+
+/// Somebody whom a backend knows.
+#[derive(Debug, Clone)]
+struct Person {
+    subject: Rc<str>,
+    send: Send,
+}
+
+/// Sends a request with what shows who asks; gives a promise of the response.
+pub type Send = fn(web_sys::Request) -> Promise;
 
 /// What to ask.
 #[derive(Debug)]
@@ -75,7 +87,41 @@ impl Api {
     pub fn new(base: &str) -> Self {
         Self {
             base: base.trim_end_matches('/').to_owned(),
+            person: None,
         }
+    }
+
+    /// The interface under that URL as somebody who has signed in sees it: all requests to it go
+    /// through `send`.
+    #[must_use]
+    pub fn signed(base: &str, subject: &str, send: Send) -> Self {
+        Self {
+            person: Some(Person {
+                subject: subject.into(),
+                send,
+            }),
+            ..Self::new(base)
+        }
+    }
+
+    /// Who asks, as the backend names them; nobody in particular where nobody signs in.
+    pub fn subject(&self) -> Option<&Rc<str>> {
+        self.person.as_ref().map(|person| &person.subject)
+    }
+
+    /// Asks for what is at an address that [`Api::download_url`] gave; gives a promise of the
+    /// response, whatever it is.
+    pub fn open(&self, url: &str) -> Result<Promise, JsValue> {
+        let request = web_sys::Request::new_with_str(url)?;
+        if let Some(send) = self.sender() {
+            return Ok(send(request));
+        }
+        let window = web_sys::window().ok_or(JsValue::UNDEFINED)?;
+        Ok(window.fetch_with_request(&request))
+    }
+
+    fn sender(&self) -> Option<Send> {
+        self.person.as_ref().map(|person| person.send)
     }
 
     /// Its address: absolute or relative to the page.
@@ -90,7 +136,7 @@ impl Api {
             bytes,
             ..Call::get(&[&path])
         };
-        fetch(&url, &call).await
+        fetch(&url, &call, self.sender()).await
     }
 
     /// Where the whole result can be downloaded.
@@ -110,8 +156,12 @@ impl Api {
         init.set_method("DELETE");
         // A plain object takes any property.
         let _ = js_sys::Reflect::set(&init, &"keepalive".into(), &JsValue::TRUE);
-        if let Some(window) = web_sys::window() {
-            // Nobody is left to hear the answer.
+        // Nobody is left to hear the answer.
+        if let Some(send) = self.sender() {
+            if let Ok(request) = web_sys::Request::new_with_str_and_init(&url, &init) {
+                let _ = send(request);
+            }
+        } else if let Some(window) = web_sys::window() {
             let _ = window.fetch_with_str_and_init(&url, &init);
         }
     }
@@ -149,25 +199,33 @@ impl Api {
     /// The only future of the page: each `async fn` is a state machine of its own in the wasm.
     fn send(&self, call: Call, then: Box<dyn FnOnce(Result<JsValue, Trouble>)>) {
         let url = [&self.base, "/", &call.path].concat();
+        let sender = self.sender();
         let instead = ANSWER_INSTEAD.get().filter(|_| call.method == "GET");
         let instead = instead.and_then(|answer| answer(&call.path, call.bytes));
         spawn_local(async move {
             then(match instead {
                 Some(answer) => JsFuture::from(answer).await.map_err(|_| out_of_reach()),
-                None => fetch(&url, &call).await,
+                None => fetch(&url, &call, sender).await,
             });
         });
     }
 }
 
-async fn fetch(url: &str, call: &Call) -> Result<JsValue, Trouble> {
+async fn fetch(url: &str, call: &Call, sender: Option<Send>) -> Result<JsValue, Trouble> {
     let Ok(request) = request(url, call) else {
         return Err(out_of_reach());
     };
-    let Ok(response) = request.send().await else {
-        return Err(out_of_reach());
+    let response: Response = if let Some(send) = sender {
+        match JsFuture::from(send(request)).await {
+            Ok(response) => response.unchecked_into(),
+            Err(_) => return Err(out_of_reach()),
+        }
+    } else {
+        match Request::from(request).send().await {
+            Ok(response) => response.into(),
+            Err(_) => return Err(out_of_reach()),
+        }
     };
-    let response: Response = response.into();
     let ok = response.ok();
     let body = if ok && call.bytes {
         response.array_buffer()
@@ -187,7 +245,7 @@ async fn fetch(url: &str, call: &Call) -> Result<JsValue, Trouble> {
 
 /// Made without gloo-net's builder, which takes every URL apart and puts it together again: half a
 /// kilobyte for each visitor.
-fn request(url: &str, call: &Call) -> Result<Request, JsValue> {
+fn request(url: &str, call: &Call) -> Result<web_sys::Request, JsValue> {
     let init = RequestInit::new();
     init.set_method(call.method);
     init.set_cache(RequestCache::NoCache);
@@ -198,7 +256,7 @@ fn request(url: &str, call: &Call) -> Result<Request, JsValue> {
     if call.body.is_some() {
         request.headers().set("Content-Type", "application/json")?;
     }
-    Ok(request.into())
+    Ok(request)
 }
 
 /// Reads an answer.

@@ -22,8 +22,12 @@ pub fn load(then: impl FnOnce(Result<Config, Trouble>) + 'static) {
 
 /// Reads the file's text.
 pub fn read(text: &str) -> Result<Config, Trouble> {
-    let config: Config = from_json(text)
-        .map_err(|_| Trouble::lasting(Text::ConfigUnreadable, Text::ConfigUnreadableAdvice))?;
+    let config: Config = from_json(text).map_err(|misfit| match misfit.field() {
+        "websocketUrl" | "object of JSON" => {
+            Trouble::lasting(Text::ConfigUnreadable, Text::ConfigUnreadableAdvice)
+        }
+        _ => Trouble::lasting(Text::ConfigSignIn, Text::ConfigSignInAdvice),
+    })?;
     if config.websocket_url.is_empty() {
         return Err(unusable_websocket());
     }
@@ -47,6 +51,22 @@ mod tests {
     fn a_file_without_an_api_is_a_live_console() {
         let config = read(r#"{"websocketUrl":"wss://a.example/dev"}"#).unwrap();
         assert_eq!(config.api_url, None);
+    }
+
+    #[test]
+    fn a_wrong_sign_in_says_what_it_has_to_be() {
+        for sign_in in [
+            "true",
+            "{}",
+            r#"{"authorizeUrl":"https://id.example/auth","tokenUrl":"https://id.example/token"}"#,
+        ] {
+            let text = [r#"{"websocketUrl":"live","signIn":"#, sign_in, "}"].concat();
+            let trouble = read(&text).unwrap_err();
+            assert!(trouble.title().contains("signIn"), "{sign_in}");
+            for name in ["authorizeUrl", "tokenUrl", "clientId", "reload"] {
+                assert!(trouble.detail().contains(name), "{sign_in}: {name}");
+            }
+        }
     }
 
     #[test]

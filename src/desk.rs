@@ -3,6 +3,7 @@
 //!
 //! Only builds with the feature `split` are cut. In all others it is simply there.
 
+use js_sys::Promise;
 use yew::Html;
 
 use crate::runtime::Store;
@@ -24,6 +25,8 @@ pub struct Desk {
     pub accompany: fn(&State),
     /// After each batch: has the device follow the page.
     pub keep: fn(&Store),
+    /// Has the device forget all that it keeps for whoever has signed in.
+    pub forget: fn() -> Option<Promise>,
     /// At the end of the page: the console, and whatever asks something.
     pub end: fn(&Store, &State) -> Html,
 }
@@ -56,6 +59,7 @@ mod cut {
             work: components::work,
             accompany: runtime::accompany,
             keep: runtime::keep,
+            forget: runtime::forget,
             end: components::end,
         })
     }

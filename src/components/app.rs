@@ -8,7 +8,7 @@ use super::interface_language::interface_language;
 use super::language_bar::{LanguageBar, Props as LanguageBarProps};
 use super::parts::{button, paragraph};
 use crate::runtime::Store;
-use crate::store::{Mode, Msg, State, Trouble};
+use crate::store::{Mode, Msg, Session, State, Trouble};
 use crate::words::{Text, fill, say};
 
 /// What the page shows.
@@ -34,7 +34,8 @@ impl Component for App {
     fn view(&self, ctx: &Context<Self>) -> Html {
         let store = &ctx.props().store.in_words();
         let state = store.state();
-        let full = matches!(state.mode, Mode::Full | Mode::Starting);
+        let full = matches!(state.mode, Mode::Full | Mode::Starting)
+            && !matches!(state.session, Session::Out(_));
         let broken_down = matches!(state.mode, Mode::Broken(_));
         html! {
             <>
@@ -44,11 +45,16 @@ impl Component for App {
                         <LanguageBar ..LanguageBarProps::new(store, &state) />
                     }
                     if !broken_down {
-                        { connection_chip(store, state.link) }
+                        { connection_chip(store, &state) }
                     }
                 </header>
+                if let Some(account) = store.account() {
+                    { (account.top)(store, &state) }
+                }
                 { match &state.mode {
                     Mode::Broken(trouble) => broken(trouble),
+                    // What is to be seen then is above.
+                    _ if matches!(state.session, Session::Out(_)) => Html::default(),
                     Mode::LiveConsole => html! {
                         <main class="live">{ for store.desk().map(|desk| (desk.work)(store, &state)) }</main>
                     },
@@ -73,6 +79,9 @@ fn footer(store: &Store, state: &State) -> Html {
         <footer class="foot">
             <button type="button" data-look="quiet" aria-expanded={state.console_open.to_string()}
                 aria-controls="console" onclick={toggle}>{ say(Text::Console) }</button>
+            if let Some(account) = store.account() {
+                { (account.foot)(store, state) }
+            }
             { interface_language(store, state) }
         </footer>
     }

@@ -3,6 +3,7 @@
 //! Views read the store's types and send it [`Msg`](crate::store::Msg)s; they never see JSON, and
 //! a person's text is only ever a text node.
 
+mod account;
 mod app;
 mod connection_chip;
 mod console;
@@ -16,5 +17,6 @@ mod live_news;
 mod parts;
 mod reader;
 
+pub(crate) use account::{foot as account_foot, top as account_top};
 pub use app::{App, AppProps};
 pub(crate) use desk::{end, side, work};

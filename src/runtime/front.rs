@@ -10,9 +10,12 @@ use gloo_timers::callback::Timeout;
 
 use super::{LANGUAGES_KEY, Store, storage};
 use crate::api::{Api, Call, read};
-use crate::config;
 use crate::store::{Effect, Link, Mode, Msg, Trouble};
 use crate::words::{Text, fill, plural, say, size};
+use crate::{account, config};
+
+/// What the tabs have in common that share a connection.
+pub(super) const TABS: &str = "babelwire";
 
 /// How often the page looks whether a push was lost, in milliseconds.
 const TICK: u32 = 20_000;
@@ -27,27 +30,43 @@ thread_local! {
 pub(super) fn begin(store: &Store) {
     let store = store.clone();
     config::load(move |config| {
-        let config = match config {
+        let mut config = match config {
             Ok(config) => config,
             Err(trouble) => return store.dispatch(Msg::Configured(Err(trouble))),
         };
-        let mode = match config.api_url {
-            Some(api) => {
-                store.set_api(Api::new(&api));
-                Mode::Full
-            }
-            None => Mode::LiveConsole,
+        let Some(sign_in) = config.sign_in.take() else {
+            let api = config.api_url.map(|api| Api::new(&api));
+            let options = Options::new(config.websocket_url);
+            return enter(&store, api, options, TabsOptions::new(TABS));
         };
-        store.dispatch(Msg::Configured(Ok(mode)));
-        connect(&store, config.websocket_url);
-        tick(store);
+        account::load(move |account| {
+            if let Ok(account) = account {
+                store.set_account(account);
+                return (account.begin)(&store, config, sign_in);
+            }
+            let trouble = Trouble::passing(Text::AnswerCutOff, Text::ServerRefusedAdvice);
+            store.dispatch(Msg::Configured(Err(trouble)));
+        });
     });
 }
 
-fn connect(store: &Store, url: String) {
+/// Works with a backend.
+pub(super) fn enter(store: &Store, api: Option<Api>, options: Options, tabs: TabsOptions) {
+    let mode = match api {
+        Some(api) => {
+            store.set_api(api);
+            Mode::Full
+        }
+        None => Mode::LiveConsole,
+    };
+    store.dispatch(Msg::Configured(Ok(mode)));
+    connect(store, options, tabs);
+    tick(store.clone());
+}
+
+fn connect(store: &Store, options: Options, tabs: TabsOptions) {
     let heard = store.clone();
-    let tabs = TabsOptions::new("babelwire");
-    let client = Client::connect_shared(Options::new(url), tabs, move |event| match event {
+    let client = Client::connect_shared(options, tabs, move |event| match event {
         Event::Changed {
             cause: Cause::DialImpossible(_),
             ..

@@ -1,5 +1,6 @@
 //! The page at work: the store in the browser, and what it asks for done.
 
+mod account;
 mod announce;
 mod drop;
 mod files;
@@ -12,13 +13,15 @@ mod reader;
 mod routes;
 mod store;
 
+pub(crate) use account::{begin as begin_signed, sign_in, sign_out};
 pub use announce::announce;
 pub(crate) use files::{guess, pack};
 pub(crate) use front::seconds_left;
 pub(crate) use interface::{CHOICE as LANGUAGE_CHOICE, choose as choose_language};
-pub(crate) use kept::keep;
+pub(crate) use kept::{forget, keep};
 pub use store::Store;
 
+use crate::api::Api;
 use crate::components::{App, AppProps};
 use crate::store::{Effect, Preferences, State};
 
@@ -83,6 +86,20 @@ fn preferences() -> Preferences {
             .and_then(|window| window.navigator().language())
             .unwrap_or_default(),
     }
+}
+
+/// A name for what this device keeps, of whoever has signed in.
+fn owned(mut name: String, api: Option<&Api>) -> String {
+    if let Some(subject) = api.and_then(Api::subject) {
+        name.push(' ');
+        name.push_str(subject);
+    }
+    name
+}
+
+/// Where it is noted that this device keeps something of theirs.
+fn kept_key(api: Option<&Api>) -> String {
+    owned(KEPT_KEY.to_owned(), api)
 }
 
 /// The browser may keep nothing for this page: then the choice is for one visit.

@@ -13,7 +13,7 @@ use web_sys::{History, Window};
 use crate::store::State;
 
 /// What the address has before a translation's id.
-const PREFIX: &str = "#/t/";
+pub(super) const PREFIX: &str = "#/t/";
 
 /// The address of the list.
 const LIST: &str = "#/";

@@ -11,6 +11,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use yew::{Callback, MouseEvent};
 
+use crate::account::Account;
 use crate::api::Api;
 use crate::desk::{self, Desk};
 use crate::source_text::SourceText;
@@ -38,7 +39,9 @@ struct Inner {
     perform: Perform,
     /// The page's other half, once it is here.
     desk: Cell<Option<Desk>>,
-    /// Whether it is being fetched.
+    /// The part that signs people in, where they do.
+    account: Cell<Option<Account>>,
+    /// Whether the other half is being fetched.
     fetching: Cell<bool>,
     /// What can't be taken in before it is here, in order.
     waiting: RefCell<Vec<Msg>>,
@@ -78,6 +81,7 @@ impl Store {
             listener: RefCell::default(),
             perform: Box::new(perform),
             desk: Cell::default(),
+            account: Cell::default(),
             fetching: Cell::default(),
             waiting: RefCell::default(),
             lasting: Cell::default(),
@@ -190,7 +194,9 @@ impl Store {
             return (desk.reduce)(state, msg);
         }
         // Nothing overtakes what waits, but for the connection: it waits for nothing.
-        if self.0.waiting.borrow().is_empty() || matches!(msg, Msg::Link(_) | Msg::NotLoaded) {
+        if self.0.waiting.borrow().is_empty()
+            || matches!(msg, Msg::Link(_) | Msg::NotLoaded | Msg::Session(_))
+        {
             match reduce_front(state, msg) {
                 Ok(effects) => return effects,
                 Err(back) => msg = back,
@@ -207,6 +213,15 @@ impl Store {
     /// The page's other half, if it is here.
     pub fn desk(&self) -> Option<Desk> {
         self.0.desk.get()
+    }
+
+    /// The part that signs people in, where they do.
+    pub fn account(&self) -> Option<Account> {
+        self.0.account.get()
+    }
+
+    pub(super) fn set_account(&self, account: Account) {
+        self.0.account.set(Some(account));
     }
 
     /// Has the page's other half fetched, unless it is here or on its way.

@@ -57,6 +57,27 @@ pub const SEGMENTS_PAGE: u64 = 500;
 /// How many ticks a page that waits for nothing lets go by before it asks what changed.
 pub const IDLE_TICKS: u32 = 15;
 
+/// Who the page works for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Session {
+    /// Anybody: nobody signs in, as far as is known.
+    #[default]
+    Anybody,
+    /// Nobody: somebody has to sign in first. Why they could not, if they tried.
+    Out(Option<Trouble>),
+    /// Somebody who has signed in.
+    In,
+    /// Somebody who was signed in: nothing can be asked of the backend until they are again.
+    Ended,
+}
+
+impl Session {
+    /// Whether nothing can be asked of the backend before somebody signs in.
+    pub fn is_out(&self) -> bool {
+        matches!(self, Self::Out(_) | Self::Ended)
+    }
+}
+
 /// What kind of page this deployment has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
@@ -162,6 +183,8 @@ pub enum Command {
 /// Everything that can happen to the page.
 #[derive(Debug)]
 pub enum Msg {
+    /// Somebody signed in, or is to.
+    Session(Session),
     /// `config.json` was read, or not.
     Configured(Result<Mode, Trouble>),
     /// The connection changed.
@@ -272,6 +295,8 @@ pub enum Msg {
     TryNow,
     /// The page speaks another language now, or its texts could not be had.
     Spoken(bool),
+    /// Something that the person has to know.
+    Notice(Rc<str>),
     /// The person has read the notice.
     DismissNotice,
     /// Some time went by: see whether a push was lost.
@@ -377,6 +402,8 @@ pub enum Effect {
 pub struct State {
     /// What kind of page this is.
     pub mode: Mode,
+    /// Who it works for.
+    pub session: Session,
     /// The connection.
     pub link: Link,
     /// What can be translated into what, once known.
@@ -455,6 +482,7 @@ impl State {
     pub fn new(preferences: Preferences) -> Self {
         Self {
             mode: Mode::Starting,
+            session: Session::default(),
             link: Link::Connecting,
             languages: None,
             languages_trouble: None,

@@ -144,6 +144,8 @@ texts! { front {
     ConfigMissingAdvice = "It belongs beside index.html and says where the backend is, such as {\"websocketUrl\": \"live\", \"apiUrl\": \"api\"}. Put it there, then reload the page.",
     ConfigWebSocket = "The websocketUrl in config.json can't be used",
     ConfigWebSocketAdvice = "It has to be an address, whole (such as wss://example.com/prod) or relative to this page (such as live). Correct it, then reload the page.",
+    ConfigSignIn = "The signIn in config.json can't be used",
+    ConfigSignInAdvice = "It has to have an authorizeUrl, a tokenUrl and a clientId. Correct it, then reload the page.",
 
 } desk {
     NothingOpen = "Open a file to read its translation here, side by side with the original.",
@@ -314,6 +316,20 @@ texts! { front {
     KeepTexts = "Keep finished texts on this device, to read them without a connection",
     ReloadedBeforeSent = "This page was reloaded before it was sent",
     ReloadedBeforeSentAdvice = "Choose it again.",
+
+    // Signing in.
+    SignIn = "Sign in",
+    SignOut = "Sign out",
+    SignInFirst = "Sign in to translate files and to see those that you have here.",
+    SignInEnded = "Your sign-in has ended. Nothing on this page is lost: sign in again to go on.",
+    SignInUnfinished = "The sign-in was not finished",
+    SignInUnfinishedAdvice = "Begin it again.",
+    SignInRefused = "The sign-in was refused",
+    SignInRefusedAdvice = "Try again, or ask whoever runs this page.",
+    SignInOutOfReach = "The sign-in service can't be reached",
+    SignInInsecure = "Nobody can sign in over an insecure connection",
+    SignInInsecureAdvice = "Ask whoever runs this page for its secure address.",
+    NotDownloaded = "“{0}” could not be downloaded. {1}",
 
     // The console, and the news of a backend with a WebSocket alone.
     Action = "Action",

@@ -40,6 +40,14 @@ pub struct Fields {
 #[derive(Debug)]
 pub struct Misfit(&'static str);
 
+impl Misfit {
+    /// The name of the field that is missing or not of its type; `object of JSON` where all of it
+    /// is none.
+    pub const fn field(&self) -> &'static str {
+        self.0
+    }
+}
+
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("`")?;

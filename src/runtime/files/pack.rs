@@ -96,8 +96,8 @@ fn too_large(_: TooLarge) -> Trouble {
 }
 
 async fn fetch(store: &Store, id: &str) -> Option<Blob> {
-    let url = store.result_url(id)?;
-    let response = JsFuture::from(web_sys::window()?.fetch_with_str(&url)).await;
+    let api = store.api()?;
+    let response = JsFuture::from(api.open(&api.result_url(id)).ok()?).await;
     let response: Response = response.ok()?.dyn_into().ok()?;
     if !response.ok() {
         return None;

@@ -12,11 +12,11 @@ use std::rc::Rc;
 use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
 use web_sys::{Element, Event, EventTarget, HtmlAnchorElement, Url};
 
-use super::idb::Database;
-use super::{KEPT_KEY, Store, routes, storage};
+use super::idb::{Database, committed};
+use super::{Store, kept_key, owned, routes, storage};
 use crate::api;
 use crate::store::{Effect, KeptEffect, KeptMsg, Msg, Remembered, View};
 
@@ -107,13 +107,30 @@ pub(crate) fn keep(store: &Store) {
     }
 }
 
+/// Has the device forget all that it keeps for this person; done when the promise is kept.
+pub(crate) fn forget() -> Option<Promise> {
+    places::forget();
+    let store = STORE.with_borrow(|kept| Some(kept.as_ref()?.0.clone()))?;
+    remember(&kept_key(store.api().as_ref()), None);
+    let database = database()?;
+    Some(future_to_promise(async move {
+        let stores = [texts::HEADS, texts::BODIES, unsent::FILES];
+        let change = database.change(&stores)?;
+        for name in stores {
+            change.object_store(name)?.clear()?;
+        }
+        committed(&change).await?;
+        Ok(JsValue::UNDEFINED)
+    }))
+}
+
 /// Leaves word for the next visit whether there is anything to look for.
 fn note_kept(store: &Store) {
     let state = store.state();
     if state.knows_kept() {
         let any = state.kept_in_all().0 > 0 || unsent::keeps_any();
         if NOTED.replace(Some(any)) != Some(any) {
-            remember(KEPT_KEY, any.then_some("yes"));
+            remember(&kept_key(store.api().as_ref()), any.then_some("yes"));
         }
     }
 }
@@ -193,13 +210,15 @@ async fn open(store: &Store) -> Result<(), JsValue> {
     unsent
 }
 
-/// One for each backend: another has other translations.
+/// One for each backend, which has translations of its own, and for each person who signs in there,
+/// who has theirs.
 fn database_name(store: &Store) -> Result<String, JsValue> {
     let api = store.api().ok_or(JsValue::UNDEFINED)?;
     let document = web_sys::window().and_then(|window| window.document());
     let base = document.and_then(|document| document.base_uri().ok().flatten());
     let url = Url::new_with_base(api.base(), &base.unwrap_or_default())?;
-    Ok(["babelwire ", &url.href()].concat())
+    // No URL has a space in it.
+    Ok(owned(["babelwire ", &url.href()].concat(), Some(&api)))
 }
 
 fn database() -> Option<Database> {

@@ -84,6 +84,12 @@ fn note(id: &str, row: u64) {
     });
 }
 
+/// Forgets them all.
+pub(super) fn forget() {
+    PLACES.replace(Some(Vec::new()));
+    write();
+}
+
 /// Writes what was noted.
 pub(super) fn write() {
     drop(WRITING.take());

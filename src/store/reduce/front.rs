@@ -6,7 +6,8 @@ use babelwire_wire::rest::Languages;
 
 use super::super::languages::{best_target, is_possible, sources};
 use super::super::{
-    Direction, Effect, FRAME_BYTES_KEPT, FRAMES_KEPT, IDLE_TICKS, Line, Link, Mode, Round, Trouble,
+    Direction, Effect, FRAME_BYTES_KEPT, FRAMES_KEPT, IDLE_TICKS, Line, Link, Mode, Round, Session,
+    Trouble,
 };
 use super::Step;
 use crate::words;
@@ -22,6 +23,13 @@ impl Step<'_> {
             }
             Mode::LiveConsole | Mode::Starting | Mode::Broken(_) => {}
         }
+    }
+
+    pub(super) fn session(&mut self, session: Session) {
+        if session.is_out() {
+            self.state.link = Link::Closed;
+        }
+        self.state.session = session;
     }
 
     /// Gives the connection as it was before.
@@ -40,7 +48,10 @@ impl Step<'_> {
     /// too slowly), so whoever waits asks now and then, and whoever does not, now and again: a file
     /// may have come or gone.
     pub(super) fn tick(&mut self) {
-        if self.state.mode != Mode::Full || self.state.link == Link::Offline {
+        if self.state.mode != Mode::Full
+            || self.state.link == Link::Offline
+            || self.state.session.is_out()
+        {
             return;
         }
         if self.state.languages.is_none() {

@@ -82,6 +82,7 @@ impl<'a> Step<'a> {
                 result: Err(trouble),
                 since,
             } => self.not_listed(since.is_some(), &trouble),
+            Msg::Session(session) => self.session(session),
             Msg::Configured(result) => self.configured(result),
             Msg::Link(link) => {
                 self.link(link);
@@ -100,6 +101,7 @@ impl<'a> Step<'a> {
             }
             Msg::TryNow => self.effects.push(Effect::ConnectNow),
             Msg::Spoken(spoken) => self.state.unspoken = !spoken,
+            Msg::Notice(notice) => self.state.notice = Some(notice),
             Msg::DismissNotice => self.state.notice = None,
             Msg::Tick => self.tick(),
             Msg::NotLoaded => {
