@@ -30,6 +30,13 @@ pub struct Endpoint {
     /// The subprotocols to offer, best first. A browser cannot send headers with a WebSocket's
     /// handshake: a subprotocol is where a token fits that must not stand in a URL, and a URL's
     /// query the other place.
+    ///
+    /// A browser gives the socket up (1006) unless the backend chooses one of those that were
+    /// offered (WHATWG's standard, "establish a `WebSocket` connection"), and API Gateway chooses
+    /// none by itself: the handler of `$connect` has to return one in `Sec-WebSocket-Protocol`.
+    /// Offer one for what is spoken and the token after it, and have the first chosen: what is
+    /// chosen comes back in the open. Only a token of HTTP (RFC 9110 section 5.6.2) can be
+    /// offered, as a JSON Web Token is one.
     pub protocols: Vec<String>,
 }
 
@@ -147,7 +154,19 @@ impl Options {
     }
 
     /// The defaults, for an endpoint that is asked for afresh before every dial: a URL that is
-    /// signed, a token that expires. A failure to have one is no more final than a failed dial.
+    /// signed, a token that expires, which is offered as a [subprotocol](Endpoint::protocols). A
+    /// failure to have one is no more final than a failed dial.
+    ///
+    /// ```no_run
+    /// use babelwire_client::{Client, DialFailure, Endpoint, Options};
+    /// # async fn token(renew: bool) -> Result<String, DialFailure> { Ok(String::new()) }
+    ///
+    /// let options = Options::with_provider(|request| async move {
+    ///     let token = token(request.reauthenticate).await?;
+    ///     Ok(Endpoint::new("live").with_protocol("news").with_protocol(token))
+    /// });
+    /// let client = Client::connect(options, |event| println!("{event:?}"));
+    /// ```
     pub fn with_provider<Answer>(provider: impl Fn(DialRequest) -> Answer + 'static) -> Self
     where
         Answer: Future<Output = Result<Endpoint, DialFailure>> + 'static,

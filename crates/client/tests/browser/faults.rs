@@ -204,6 +204,39 @@ async fn an_endpoint_is_asked_for_afresh_before_every_dial_and_may_fail() {
 }
 
 #[wasm_bindgen_test]
+async fn each_dial_offers_the_token_of_its_moment_after_the_subprotocol_that_is_spoken() {
+    let fake = Fake::new("tokens").await;
+    let dials = Heard::new();
+    let (url, ear) = (fake.url(), dials.clone());
+    let mut options = Options::with_provider(move |request| {
+        ear.push(request.reauthenticate);
+        let token = format!(
+            "{}.payload.signature_-{}",
+            ear.len(),
+            request.reauthenticate
+        );
+        let endpoint = Endpoint::new(&*url)
+            .with_protocol("babelwire")
+            .with_protocol(token);
+        async move { Ok(endpoint) }
+    });
+    options.config.backoff.base = Duration::from_millis(20);
+    let (client, _) = client_with(options);
+    open(&client).await;
+    let offered = "babelwire, 1.payload.signature_-false";
+    assert!(fake.get("connections").await.contains(offered));
+    // The backend has had enough of that token.
+    fake.post("close", r#"{"code":4401,"reason":"expired"}"#)
+        .await;
+    until("another", || dials.len() == 2 && client.state().is_open()).await;
+    let seen = fake.get("connections").await;
+    assert!(
+        seen.contains("babelwire, 2.payload.signature_-true"),
+        "{seen}"
+    );
+}
+
+#[wasm_bindgen_test]
 async fn a_client_that_is_dropped_while_its_endpoint_is_asked_for_dials_nothing() {
     let fake = Fake::new("dropped").await;
     let url = fake.url();
