@@ -111,6 +111,41 @@ async function trouble(page: Page, url: string | RegExp, methods: string[]): Pro
   );
 }
 
+/** A deployment where people sign in, as far as the page can tell. */
+async function forPeople({ page }: World): Promise<void> {
+  await page.route('**/config.json', (route) =>
+    route.fulfill({
+      json: {
+        websocketUrl: 'live',
+        apiUrl: 'api',
+        signIn: {
+          authorizeUrl: 'https://id.example/authorize',
+          tokenUrl: 'https://id.example/token',
+          clientId: 'page',
+        },
+      },
+    }),
+  );
+}
+
+/** Such a deployment, with somebody who has signed in and a file of theirs. The server takes
+ * everybody, so it is asked with a token that means nothing; it chooses no subprotocol, so the
+ * socket is a stand-in. */
+async function signedIn(world: World): Promise<void> {
+  const { page, server, babelwire } = world;
+  await forPeople(world);
+  await page.routeWebSocket(/\/live$/, () => {});
+  await page.addInitScript(() => {
+    const end = Date.now() + 3_600_000;
+    const tokens = { client: 'page https://id.example/token', access: 'a.b.c', subject: 'ada', due: end, ends: end };
+    sessionStorage.setItem('babelwire.tokens', JSON.stringify(tokens));
+  });
+  await server.upload(SHORT.name, Buffer.from(SHORT.text));
+  await page.goto(server.origin);
+  await babelwire.isConnected();
+  await babelwire.isDone(SHORT.name);
+}
+
 export const STATES: State[] = [
   {
     name: 'loading',
@@ -440,6 +475,43 @@ export const STATES: State[] = [
       await expect(world.babelwire.console).toBeVisible();
       await world.server.upload('seen.txt', Buffer.from('A house.\n'));
       await expect(world.page.getByText(/seen\.txt/).first()).toBeVisible();
+    },
+  },
+  {
+    name: 'sign-in',
+    shows: 'A deployment for people who sign in, and nobody has.',
+    bring: async (world) => {
+      await forPeople(world);
+      await world.page.goto(world.server.origin);
+      await expect(world.babelwire.button('Sign in')).toBeVisible();
+    },
+  },
+  {
+    name: 'sign-in-unfinished',
+    shows: 'Somebody came back from signing in with an answer that this page has not asked for.',
+    bring: async (world) => {
+      await forPeople(world);
+      await world.page.goto(`${world.server.origin}/?code=1&state=2`);
+      await expect(world.page.getByRole('alert')).toContainText('The sign-in was not finished');
+    },
+  },
+  {
+    name: 'signed-in',
+    shows: 'A deployment for people who sign in, and somebody has.',
+    bring: async (world) => {
+      await signedIn(world);
+      await expect(world.babelwire.button('Sign out')).toBeVisible();
+    },
+  },
+  {
+    name: 'sign-in-ended',
+    shows: 'The backend does not take the sign-in any more; what the page has stays.',
+    bring: async (world) => {
+      await signedIn(world);
+      await openReader(world, SHORT.name);
+      await world.page.route('**/api/**', (route) => route.fulfill({ status: 401 }));
+      await world.babelwire.button(`Download ${SHORT.name}`).click();
+      await expect(world.page.getByRole('alert')).toContainText('Your sign-in has ended');
     },
   },
   {
