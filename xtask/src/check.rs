@@ -16,7 +16,7 @@ use crate::{page, paths, test, tools};
 const PAGE_BUDGET: u64 = 90_000;
 
 /// Who may depend on whom, tests aside. Arrows point down only.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("babelwire-wire", &[]),
     ("babelwire-client-core", &["babelwire-wire"]),
     (
@@ -48,22 +48,25 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "babelwire-apertium",
             "babelwire-auth",
             "babelwire-gateway",
+            "babelwire-live",
             "babelwire-rest",
             "babelwire-service",
             "babelwire-wire",
         ],
     ),
     ("babelwire-auth", &[]),
+    ("babelwire-live", &["babelwire-auth", "babelwire-service"]),
     (
         "babelwire-aws",
         &[
             "babelwire-auth",
+            "babelwire-live",
             "babelwire-rest",
             "babelwire-service",
             "babelwire-wire",
         ],
     ),
-    ("babelwire-cloud", &["babelwire-gateway"]),
+    ("babelwire-cloud", &["babelwire-auth", "babelwire-gateway"]),
     ("babelwire-example-article", &["babelwire-client"]),
     ("babelwire-example-chat", &["babelwire-client"]),
     ("xtask", &[]),

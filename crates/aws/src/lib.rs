@@ -4,6 +4,7 @@ pub mod config;
 mod failure;
 #[cfg(feature = "fake-translate")]
 pub mod fake_translate;
+pub mod functions;
 pub mod looks;
 pub mod marks;
 pub mod notifier;

@@ -1,0 +1,12 @@
+//! The function behind the WebSocket API.
+
+use babelwire_aws::functions::{begin_with, websocket};
+use babelwire_aws::service::Role;
+use lambda_runtime::{Error, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let (_settings, backend) = begin_with(Role::WebSocket).await?;
+    let service = &backend.service;
+    run(service_fn(|event| websocket::handle(service, event))).await
+}
