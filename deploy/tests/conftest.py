@@ -165,3 +165,57 @@ def cfn_lint(path):
 def write_json(path, value):
     path.write_text(json.dumps(value, indent=1))
     return path
+
+
+# The program with the project's commands, which runs these tests.
+XTASK = os.environ.get("BABELWIRE_XTASK")
+
+PAGE = {
+    "index.html": "<!doctype html>",
+    "sw.js": "self;",
+    "manifest.webmanifest": "{}",
+    "encodings.txt": "utf-8",
+    "locales/de.json": "{}",
+    "config.json": '{"websocketUrl":"live"}',
+    "app-0123456789abcdef.js": "export {};",
+    "app-0123456789abcdef_bg.wasm": "wasm",
+    "page-0123456789abcdef.css": "html{}",
+    "icon-0123456789abcdef.svg": "<svg/>",
+}
+
+
+def elf(machine, more=b""):
+    """The head of a program for Linux, as far as it is looked at."""
+    head = bytearray(64)
+    head[:4] = b"\x7fELF"
+    head[18:20] = machine.to_bytes(2, "little")
+    return bytes(head) + more
+
+
+def build(folder, machine=package.EM_AARCH64):
+    """What a package is made of: the page is small, and the functions do not run."""
+    for name in package.FUNCTIONS:
+        program = folder / "binaries" / f"babelwire-{name}" / "bootstrap"
+        program.parent.mkdir(parents=True)
+        program.write_bytes(elf(machine, name.encode()))
+    for name, text in PAGE.items():
+        file = folder / "page" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.with_name(file.name + ".br").write_bytes(b"brotli of " + text.encode())
+    return folder
+
+
+def pack(built, out):
+    """Runs what `cargo xtask package` runs at its end."""
+    command = [sys.executable, str(DEPLOY / "package.py")]
+    command += ["--binaries", str(built / "binaries"), "--page", str(built / "page"), "--out", str(out)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def package_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package")
+    done = pack(build(folder), folder / "out")
+    assert done.returncode == 0, done.stderr
+    return folder / "out"
