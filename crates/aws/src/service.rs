@@ -15,9 +15,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::config::{Settings, SettingsError};
+use crate::looks::DynamoLooks;
 use crate::notifier::ConnectionsNotifier;
 use crate::objects::S3Objects;
 use crate::queue::SqsQueue;
+use crate::records::DynamoRecords;
 use crate::translator::AwsTranslate;
 use crate::world::{BlockingThreads, SystemClock, SystemRandom};
 
@@ -89,7 +91,23 @@ pub async fn sdk() -> SdkConfig {
     aws_config::load_defaults(BehaviorVersion::latest()).await
 }
 
-/// Puts the service of a function together, over its tables.
+/// Puts the service of a function together.
+pub async fn build(role: Role, settings: &Settings) -> Result<Backend, BuildError> {
+    let sdk = sdk().await;
+    let tables = settings.tables()?.clone();
+    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let records = DynamoRecords::new(
+        dynamodb.clone(),
+        tables.clone(),
+        settings.shards,
+        Arc::clone(&clock),
+    );
+    let looks = DynamoLooks::new(dynamodb, tables, clock);
+    build_over(role, settings, sdk, Arc::new(records), Arc::new(looks)).await
+}
+
+/// The same over tables of one's own.
 pub async fn build_over(
     role: Role,
     settings: &Settings,
