@@ -27,7 +27,8 @@ use crate::world::{BlockingThreads, SystemClock, SystemRandom};
 /// function that could do more than its role permits would only fail later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Answers the WebSocket's routes: tables and the news queue.
+    /// Answers the WebSocket's routes: tables, the news queue, and connections for what one of them
+    /// says to all.
     WebSocket,
     /// Answers REST: tables, buckets, both queues, and Translate for its list of languages.
     Rest,
@@ -47,7 +48,7 @@ impl Role {
     }
 
     fn has_connections(self) -> bool {
-        matches!(self, Self::Notifier | Self::Translator)
+        self != Self::Rest
     }
 
     fn has_translator(self) -> bool {
