@@ -23,6 +23,7 @@ pub fn problem(status: StatusCode, detail: &str) -> Response {
 fn in_words(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "Not understood",
+        StatusCode::UNAUTHORIZED => "Not signed in",
         StatusCode::FORBIDDEN => "Not allowed",
         StatusCode::NOT_FOUND => "Not there",
         StatusCode::METHOD_NOT_ALLOWED => "Not possible here",

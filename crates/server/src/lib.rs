@@ -3,6 +3,7 @@
 //! The binary is [`run`]; [`Server`] is the same for tests and for programs that bring their own
 //! runtime.
 
+mod auth;
 mod live;
 mod objects;
 mod options;
@@ -36,6 +37,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use options::{Options, TranslatorChoice};
 
+use crate::auth::Auth;
 use crate::objects::FolderObjects;
 use crate::pseudo::Pseudo;
 use crate::records::SqliteRecords;
@@ -133,6 +135,7 @@ impl Server {
             data.display()
         )))?;
         let lock = lock(data)?;
+        let auth = Auth::new(&options).await?;
         let listener = TcpListener::bind(options.listen)
             .await
             .map_err(|error| listen_error(options.listen, &error))?;
@@ -160,6 +163,10 @@ impl Server {
                 max_duration: Duration::from_millis(options.socket_max_ms),
                 ..babelwire_gateway::Limits::default()
             });
+        let gateway = match &auth {
+            Some(auth) => auth.guard_gateway(gateway),
+            None => gateway,
+        };
         let connections = gateway.connections();
         let (queue, worker) = work_queue();
         let ports = Ports {
@@ -190,7 +197,7 @@ impl Server {
             .recover()
             .await
             .map_err(context("cannot take up what was under way"))?;
-        let app = app(&options, &service, objects, &gateway, guard)?;
+        let app = app(&options, auth.as_ref(), &service, objects, &gateway, guard)?;
         Ok(Self {
             listener,
             address,
@@ -389,6 +396,7 @@ fn guard(options: &Options, address: SocketAddr) -> Result<Guard, Error> {
 
 fn app(
     options: &Options,
+    auth: Option<&Arc<Auth>>,
     service: &Arc<Service>,
     objects: Arc<FolderObjects>,
     gateway: &Gateway,
@@ -404,12 +412,21 @@ fn app(
             public_url: public_url.clone(),
         },
     );
-    let cors = cors(&options.allow_origins)?;
+    let rest = match auth {
+        Some(auth) => auth.guard_rest(rest),
+        None => rest,
+    };
+    let cors = cors(&options.allow_origins, auth.is_some())?;
+    // Uploads bring no token: their signed URLs were given to somebody who did.
     let api = uploads::router(objects, Arc::clone(service))
         .merge(rest)
         .layer(cors.clone());
     // The guard comes first once more: a preflight must not be answered to whom it keeps out.
     let live = gateway.router().layer(cors).layer(guard.clone());
+    let live = match auth {
+        Some(_) => live.layer(middleware::from_fn(auth::no_management)),
+        None => live,
+    };
     if let Some(ui) = &options.ui
         && !ui.join("index.html").is_file()
     {
@@ -418,9 +435,14 @@ fn app(
             ui.display()
         )));
     }
+    let sign_in = options.sign_in.as_deref().map(auth::sign_in).transpose()?;
     let own = Router::new()
         .nest("/api", api)
-        .merge(ui::router(options.ui.clone().map(absolute), public_url))
+        .merge(ui::router(
+            options.ui.clone().map(absolute),
+            public_url,
+            sign_in,
+        ))
         .layer(middleware::from_fn_with_state(guard, guarded));
     Ok(gateway
         .refuse_stray_handshakes(live.merge(own))
@@ -432,7 +454,7 @@ fn absolute(path: PathBuf) -> PathBuf {
 }
 
 /// Pages of other origins that may read what this one answers.
-fn cors(origins: &[String]) -> Result<CorsLayer, Error> {
+fn cors(origins: &[String], with_tokens: bool) -> Result<CorsLayer, Error> {
     let origins = origins
         .iter()
         .map(|origin| HeaderValue::from_str(origin.trim_end_matches('/')))
@@ -441,8 +463,16 @@ fn cors(origins: &[String]) -> Result<CorsLayer, Error> {
     Ok(CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([header::CONTENT_TYPE])
-        .expose_headers([header::CONTENT_DISPOSITION])
+        .allow_headers(
+            [
+                Some(header::CONTENT_TYPE),
+                with_tokens.then_some(header::AUTHORIZATION),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>(),
+        )
+        .expose_headers([header::CONTENT_DISPOSITION, header::WWW_AUTHENTICATE])
         .max_age(Duration::from_secs(600)))
 }
 

@@ -87,6 +87,35 @@ pub struct Options {
     #[arg(long, env = "BABELWIRE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
 
+    /// Has everybody sign in, and gives everybody translations of their own: the file with the
+    /// issuer's public keys, a JSON Web Key Set (RFC 7517). It is read again when it changes.
+    #[arg(long, env = "BABELWIRE_AUTH", value_name = "JWKS_FILE")]
+    pub auth: Option<PathBuf>,
+
+    /// The issuer (`iss`) that tokens must be of.
+    #[arg(
+        long,
+        env = "BABELWIRE_AUTH_ISSUER",
+        requires = "auth",
+        value_name = "ISSUER"
+    )]
+    pub auth_issuer: Option<String>,
+
+    /// The application (`aud`, or `client_id` where there is none) that tokens must be for.
+    #[arg(
+        long,
+        env = "BABELWIRE_AUTH_AUDIENCE",
+        requires = "auth",
+        value_name = "AUDIENCE"
+    )]
+    pub auth_audience: Option<String>,
+
+    /// Where the page has people sign in, as JSON or as a file with it: `authorizeUrl`,
+    /// `tokenUrl` and `clientId` of an OAuth 2.0 server that knows PKCE (RFC 7636), and `scope`
+    /// and `logoutUrl` where needed.
+    #[arg(long, env = "BABELWIRE_SIGN_IN", value_name = "JSON|FILE")]
+    pub sign_in: Option<String>,
+
     /// The largest file, in bytes.
     #[arg(
         long,

@@ -9,7 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use babelwire_wire::config::Config;
+use babelwire_wire::config::{Config, SignIn};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -19,8 +19,22 @@ const NO_UI: &str = "This is a Babelwire backend without a page. Its REST interf
                      /api, its WebSocket is /live; start it with --ui DIR to serve a page here.\n";
 
 /// The page's files under `/`, and `config.json`.
-pub(crate) fn router(folder: Option<PathBuf>, public_url: Option<String>) -> Router {
-    let router = Router::new().route("/config.json", get(config));
+pub(crate) fn router(
+    folder: Option<PathBuf>,
+    public_url: Option<String>,
+    sign_in: Option<SignIn>,
+) -> Router {
+    // Tokens are fetched from an origin that can be another than this one.
+    let token_origin = sign_in
+        .as_ref()
+        .and_then(|sign_in| origin(&sign_in.token_url));
+    let config = Config {
+        websocket_url: "live".to_owned(),
+        api_url: Some("api".to_owned()),
+        sign_in,
+    };
+    let config = get(|| async move { Json(config).into_response() });
+    let router = Router::new().route("/config.json", config);
     let Some(folder) = folder else {
         return router.route("/", get(|| async { NO_UI }));
     };
@@ -28,19 +42,18 @@ pub(crate) fn router(folder: Option<PathBuf>, public_url: Option<String>) -> Rou
         .precompressed_br()
         .precompressed_gzip()
         .fallback(axum::routing::any(not_found));
-    let ui = Arc::new(Ui { folder, public_url });
+    // Uploads go to the origin that the outside knows, which can be another than this one.
+    let connect_to = public_url.into_iter().chain(token_origin).collect();
+    let ui = Arc::new(Ui { folder, connect_to });
     router
         .fallback_service(files)
         .layer(middleware::from_fn_with_state(ui, headers))
 }
 
-async fn config() -> Response {
-    Json(Config {
-        websocket_url: "live".to_owned(),
-        api_url: Some("api".to_owned()),
-        sign_in: None,
-    })
-    .into_response()
+/// The origin of an absolute URL.
+fn origin(url: &str) -> Option<String> {
+    let url: axum::http::Uri = url.parse().ok()?;
+    Some(format!("{}://{}", url.scheme_str()?, url.authority()?))
 }
 
 async fn not_found() -> Response {
@@ -49,7 +62,8 @@ async fn not_found() -> Response {
 
 struct Ui {
     folder: PathBuf,
-    public_url: Option<String>,
+    /// Origins beside its own that the page may talk to.
+    connect_to: Vec<String>,
 }
 
 /// What browsers may keep, and what the page may do.
@@ -68,7 +82,7 @@ async fn headers(State(ui): State<Arc<Ui>>, request: Request, next: Next) -> Res
     if matches!(path.as_str(), "/" | "/index.html") {
         // Read each time: whoever builds the page anew should not need to start the server anew.
         let hashes = inline_script_hashes(&ui.folder.join("index.html")).await;
-        let policy = policy(&hashes, ui.public_url.as_deref());
+        let policy = policy(&hashes, &ui.connect_to);
         if let Ok(policy) = HeaderValue::try_from(policy) {
             response
                 .headers_mut()
@@ -100,15 +114,16 @@ fn is_hashed(path: &str) -> bool {
 }
 
 /// What the page may do: nothing that is not listed.
-fn policy(inline_scripts: &[String], public_url: Option<&str>) -> String {
+fn policy(inline_scripts: &[String], connect_to: &[String]) -> String {
     let scripts = inline_scripts.iter().fold(String::new(), |scripts, hash| {
         scripts + " 'sha256-" + hash + "'"
     });
-    // Uploads go to the origin that the outside knows, which can be another than this one.
-    let public_url = public_url.map(|url| format!(" {url}")).unwrap_or_default();
+    let connect_to = connect_to
+        .iter()
+        .fold(String::new(), |origins, origin| origins + " " + origin);
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self'; \
-         img-src 'self' data:; font-src 'self'; connect-src 'self'{public_url}; \
+         img-src 'self' data:; font-src 'self'; connect-src 'self'{connect_to}; \
          manifest-src 'self'; worker-src 'self'; form-action 'none'; frame-ancestors 'none'; \
          base-uri 'none'"
     )
@@ -162,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_every_script_and_no_unsafe_inline() {
-        let policy = policy(&["abc=".to_owned()], Some("https://example.org"));
+        let policy = policy(&["abc=".to_owned()], &["https://example.org".to_owned()]);
         assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval' 'sha256-abc=';"));
         assert!(policy.contains("connect-src 'self' https://example.org;"));
         assert!(!policy.contains("unsafe-inline"));
