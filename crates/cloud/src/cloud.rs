@@ -136,7 +136,7 @@ impl Cloud {
         let in_words = |error: crate::template::TemplateError| CloudError(error.to_string());
         let all = template.functions().map_err(in_words)?;
         for of in &all {
-            let function = function(of, &options, &overrides).await?;
+            let function = function(of, &options, &overrides)?;
             functions.insert(of.logical_id.clone(), function);
         }
         let named = |id: &str| {
@@ -311,7 +311,7 @@ fn overrides(
     all
 }
 
-async fn function(
+fn function(
     of: &FunctionOf,
     options: &Options,
     overrides: &BTreeMap<String, String>,
@@ -348,9 +348,7 @@ async fn function(
         concurrency: INSTANCES,
         ..runtime::Options::new(role, program)
     };
-    Function::new(options)
-        .await
-        .map_err(|error| failed("cannot listen for functions")(&error))
+    Ok(Function::new(options))
 }
 
 /// The WebSocket API: every route of the template has the function answer.

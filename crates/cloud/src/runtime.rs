@@ -128,22 +128,11 @@ pub struct Function {
 
 struct Shared {
     options: Options,
-    /// Where the runtime API listens, without a scheme.
-    api: String,
     instances: Mutex<HashMap<u64, Arc<Instance>>>,
     idle: Mutex<Vec<Arc<Instance>>>,
     next_instance: AtomicU64,
     room: Arc<Semaphore>,
     log: Mutex<VecDeque<String>>,
-    server: Mutex<Option<tokio::task::AbortHandle>>,
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if let Some(server) = lock(&self.server).take() {
-            server.abort();
-        }
-    }
 }
 
 /// One process.
@@ -185,9 +174,11 @@ struct Current {
     answer: oneshot::Sender<Result<Bytes, InvokeError>>,
 }
 
-impl Drop for Instance {
+impl Drop for Shared {
     fn drop(&mut self) {
-        self.kill.notify_one();
+        for instance in lock(&self.instances).values() {
+            instance.kill.notify_one();
+        }
     }
 }
 
@@ -197,26 +188,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Function {
     /// A function without instances: the first invocation starts one.
-    ///
-    /// # Errors
-    /// When nothing can listen on the loopback.
-    pub async fn new(options: Options) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let api = listener.local_addr()?.to_string();
-        let shared = Arc::new_cyclic(|weak: &Weak<Shared>| {
-            let server = tokio::spawn(serve(listener, weak.clone()));
-            Shared {
-                api,
+    pub fn new(options: Options) -> Self {
+        Self {
+            shared: Arc::new(Shared {
                 instances: Mutex::default(),
                 idle: Mutex::default(),
                 next_instance: AtomicU64::new(1),
                 room: Arc::new(Semaphore::new(options.concurrency.max(1))),
                 log: Mutex::default(),
-                server: Mutex::new(Some(server.abort_handle())),
                 options,
-            }
-        });
-        Ok(Self { shared })
+            }),
+        }
     }
 
     /// What the function is.
@@ -400,6 +382,9 @@ impl Shared {
     fn start(self: &Arc<Self>) -> Result<Arc<Instance>, InvokeError> {
         let id = self.next_instance.fetch_add(1, Ordering::Relaxed);
         let options = &self.options;
+        // A runtime API of its own, as on Lambda: the variable has no room for more than host and
+        // port.
+        let (listener, api) = listen().map_err(|error| InvokeError::Start(error.to_string()))?;
         let started = Instant::now();
         let mut command = Command::new(&options.program);
         command
@@ -411,7 +396,7 @@ impl Shared {
                     .map(|(name, value)| (name, value)),
             )
             .envs([
-                ("AWS_LAMBDA_RUNTIME_API", format!("{}/{id}", self.api)),
+                ("AWS_LAMBDA_RUNTIME_API", api),
                 ("AWS_LAMBDA_FUNCTION_NAME", options.name.clone()),
                 ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
                 (
@@ -454,27 +439,31 @@ impl Shared {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(keep_lines(Arc::downgrade(self), stderr));
         }
-        tokio::spawn(watch_over(
-            child,
-            Arc::clone(&instance.kill),
-            instance.ended.clone(),
-            (Arc::downgrade(self), id),
-        ));
+        let server = tokio::spawn(serve(listener, Arc::downgrade(&instance)));
+        let (kill, ended) = (Arc::clone(&instance.kill), instance.ended.clone());
+        let shared = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let words = end_of(child, &kill).await;
+            server.abort();
+            if let Some(shared) = shared.upgrade() {
+                lock(&shared.instances).remove(&id);
+            }
+            ended.send_replace(Some(words));
+        });
         Ok(instance)
-    }
-
-    fn instance_of(&self, id: u64) -> Option<Arc<Instance>> {
-        lock(&self.instances).get(&id).cloned()
     }
 }
 
-/// Waits for the end of a process, or brings it about.
-async fn watch_over(
-    mut child: Child,
-    kill: Arc<Notify>,
-    ended: watch::Sender<Option<String>>,
-    (shared, id): (Weak<Shared>, u64),
-) {
+/// A place for a runtime API, and its address without a scheme.
+fn listen() -> std::io::Result<(TcpListener, String)> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((TcpListener::from_std(listener)?, address.to_string()))
+}
+
+/// Waits for the end of a process, or brings it about. Says how it ended.
+async fn end_of(mut child: Child, kill: &Notify) -> String {
     let status = tokio::select! {
         status = child.wait() => status,
         () = kill.notified() => {
@@ -482,14 +471,10 @@ async fn watch_over(
             child.wait().await
         }
     };
-    let words = match status {
+    match status {
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
-    };
-    if let Some(shared) = shared.upgrade() {
-        lock(&shared.instances).remove(&id);
     }
-    ended.send_replace(Some(words));
 }
 
 /// Remembers what an instance writes, and passes it on.
@@ -553,8 +538,8 @@ impl Instance {
 
 // ── The HTTP side ───────────────────────────────────────────────────────────────────────────────
 
-async fn serve(listener: TcpListener, shared: Weak<Shared>) {
-    let base = "/{instance}/2018-06-01/runtime";
+async fn serve(listener: TcpListener, instance: Weak<Instance>) {
+    let base = "/2018-06-01/runtime";
     let router = Router::new()
         .route(&format!("{base}/invocation/next"), get(next))
         .route(
@@ -563,17 +548,21 @@ async fn serve(listener: TcpListener, shared: Weak<Shared>) {
         )
         .route(&format!("{base}/invocation/{{id}}/error"), post(error))
         .route(&format!("{base}/init/error"), post(init_error))
-        .with_state(shared);
+        .with_state(instance);
     if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the runtime API ended");
+        tracing::error!(%error, "a runtime API ended");
     }
 }
 
-fn found(shared: &Weak<Shared>, id: u64) -> Result<Arc<Instance>, Response> {
-    shared
-        .upgrade()
-        .and_then(|shared| shared.instance_of(id))
-        .ok_or_else(|| refused(StatusCode::FORBIDDEN, "InvalidInstance", "no such instance"))
+fn found(instance: &Weak<Instance>) -> Result<Arc<Instance>, Response> {
+    let gone = || {
+        refused(
+            StatusCode::FORBIDDEN,
+            "InvalidInstance",
+            "the instance is gone",
+        )
+    };
+    instance.upgrade().ok_or_else(gone)
 }
 
 fn refused(status: StatusCode, kind: &str, message: &str) -> Response {
@@ -581,12 +570,11 @@ fn refused(status: StatusCode, kind: &str, message: &str) -> Response {
     (status, body.to_string()).into_response()
 }
 
-async fn next(State(shared): State<Weak<Shared>>, Path(id): Path<u64>) -> Response {
-    let instance = match found(&shared, id) {
+async fn next(State(instance): State<Weak<Instance>>) -> Response {
+    let instance = match found(&instance) {
         Ok(instance) => instance,
         Err(refusal) => return refusal,
     };
-    drop(shared);
     let invocation = loop {
         let given = instance.given.notified();
         {
@@ -641,8 +629,8 @@ async fn next(State(shared): State<Weak<Shared>>, Path(id): Path<u64>) -> Respon
 }
 
 async fn response(
-    State(shared): State<Weak<Shared>>,
-    Path((instance, id)): Path<(u64, String)>,
+    State(instance): State<Weak<Instance>>,
+    Path(id): Path<String>,
     body: Body,
 ) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, PAYLOAD_BYTES).await else {
@@ -650,14 +638,14 @@ async fn response(
             "Response payload size exceeded maximum allowed payload size ({PAYLOAD_BYTES} bytes)."
         );
         let error = InvokeError::function("Function.ResponseSizeTooLarge", &*message);
-        answer(&shared, instance, &id, Err(error));
+        answer(&instance, &id, Err(error));
         return refused(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
             &message,
         );
     };
-    answer(&shared, instance, &id, Ok(bytes))
+    answer(&instance, &id, Ok(bytes))
 }
 
 #[derive(Deserialize)]
@@ -680,21 +668,17 @@ async fn error_of(body: Body) -> InvokeError {
 }
 
 async fn error(
-    State(shared): State<Weak<Shared>>,
-    Path((instance, id)): Path<(u64, String)>,
+    State(instance): State<Weak<Instance>>,
+    Path(id): Path<String>,
     body: Body,
 ) -> Response {
     let error = error_of(body).await;
-    answer(&shared, instance, &id, Err(error))
+    answer(&instance, &id, Err(error))
 }
 
-async fn init_error(
-    State(shared): State<Weak<Shared>>,
-    Path(instance): Path<u64>,
-    body: Body,
-) -> Response {
+async fn init_error(State(instance): State<Weak<Instance>>, body: Body) -> Response {
     let error = error_of(body).await;
-    match found(&shared, instance) {
+    match found(&instance) {
         Ok(instance) => {
             lock(&instance.work).init_error = Some(error);
             accepted()
@@ -703,13 +687,8 @@ async fn init_error(
     }
 }
 
-fn answer(
-    shared: &Weak<Shared>,
-    instance: u64,
-    id: &str,
-    outcome: Result<Bytes, InvokeError>,
-) -> Response {
-    let instance = match found(shared, instance) {
+fn answer(instance: &Weak<Instance>, id: &str, outcome: Result<Bytes, InvokeError>) -> Response {
+    let instance = match found(instance) {
         Ok(instance) => instance,
         Err(refusal) => return refusal,
     };
