@@ -20,8 +20,10 @@ export interface IdentityOptions {
 }
 
 export class Identity {
-  /** How often tokens were asked for, by grant type. */
+  /** How often tokens were given for what, by grant type. */
   readonly asked: Record<string, number> = {};
+  /** What was refused at the token endpoint. */
+  readonly refused: string[] = [];
   private readonly http: HttpServer;
   private readonly key: JsonWebKey & { kid: string };
   private readonly revocable: { destroy(): Promise<unknown> }[] = [];
@@ -136,6 +138,7 @@ export class Identity {
     };
     this.provider = new Provider(this.issuer, configuration);
     this.provider.on('refresh_token.saved', (token) => this.revocable.push(token));
+    this.provider.on('grant.error', (_context, error) => this.refused.push(String(error.error_detail ?? error)));
     this.provider.on('grant.success', (context) => {
       const type = String(context.oidc.params?.grant_type);
       this.asked[type] = (this.asked[type] ?? 0) + 1;

@@ -205,6 +205,22 @@ test.describe('with tokens that last four seconds', () => {
     await expect(babelwire.button('Sign in')).toHaveCount(0);
   });
 
+  test('a tab that is duplicated shares the sign-in, and neither ends the other\'s', async ({ babelwire, identity }) => {
+    await signIn(babelwire, 'ada');
+    const { page } = babelwire;
+    // As a duplicated tab does, it begins with a copy of what the session has.
+    const opening = page.waitForEvent('popup');
+    await page.evaluate(() => void open(location.href));
+    const twin = await opening;
+    await expect(twin.locator(':root')).toHaveAttribute('data-connection', 'open');
+    expect(await tokenOf(twin)).toBe(await tokenOf(page));
+    const before = identity.asked['refresh_token'] ?? 0;
+    await expect.poll(() => identity.asked['refresh_token'] ?? 0, { timeout: 30_000 }).toBeGreaterThan(before + 2);
+    expect(identity.refused).toEqual([]);
+    await expect.poll(async () => (await tokenOf(twin)) === (await tokenOf(page))).toBe(true);
+    for (const one of [page, twin]) await expect(one.getByRole('button', { name: 'Sign out' })).toBeVisible();
+  });
+
   test('a provider that is out of order for a while ends nothing', async ({ babelwire, identity, complaints }) => {
     complaints.networkMayFail = true;
     await signIn(babelwire, 'ada');

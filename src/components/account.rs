@@ -14,9 +14,8 @@ pub(crate) fn top(store: &Store, state: &State) -> Html {
         Session::Out(why) => html! {
             <main class="work" data-layout="empty">
                 <div class="side">
-                    { paragraph("tagline", say(Text::Tagline)) }
-                    <div class="drop">
-                        { paragraph("drop-lead", say(Text::SignInFirst)) }
+                    { paragraph("tagline", say(Text::SignInFirst)) }
+                    <div class="gate">
                         if let Some(why) = why {
                             <p data-look="banner warn" role="alert">{ sentence(why) }</p>
                         }

@@ -7,6 +7,7 @@
 mod code;
 mod downloads;
 mod tokens;
+mod twins;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -115,6 +116,7 @@ fn enter(setup: &Rc<Setup>) {
     let options =
         Options::with_provider(move |request| endpoint(asked.clone(), url.clone(), request));
     front::enter(store, api, options, TabsOptions::new(name));
+    twins::listen();
     tokens::renew_in_time();
     if kept.is_some() {
         store.fetch_desk();

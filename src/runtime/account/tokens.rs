@@ -10,7 +10,7 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::{Request, RequestCache, RequestCredentials, RequestInit, Response};
 
 use super::code::{Code, form};
-use super::{Setup, end, session_storage, setup, window};
+use super::{Setup, end, session_storage, setup, twins, window};
 use crate::oauth::Tokens;
 use crate::store::Trouble;
 use crate::words::Text;
@@ -181,26 +181,29 @@ async fn renew(stale: &str) -> Result<(), Lack> {
         Some(_) => {}
     }
     let renewal = RENEWING.with_borrow(Clone::clone).unwrap_or_else(|| {
-        let renewal = future_to_promise(async {
-            let outcome = renewed().await;
-            RENEWING.take();
-            match outcome {
-                Ok(()) => Ok(JsValue::UNDEFINED),
-                Err(lack) => {
-                    if lack == Lack::Ended {
-                        end();
-                    }
-                    Err((lack == Lack::Ended).into())
-                }
-            }
-        });
+        let renewal = twins::alone();
         RENEWING.set(Some(renewal.clone()));
         renewal
     });
-    match JsFuture::from(renewal).await {
+    let outcome = JsFuture::from(renewal).await;
+    RENEWING.take();
+    match outcome {
         Ok(_) => Ok(()),
-        Err(ended) if ended.is_truthy() => Err(Lack::Ended),
+        Err(ended) if ended == JsValue::TRUE => Err(Lack::Ended),
         Err(_) => Err(Lack::OutOfReach),
+    }
+}
+
+/// A renewal, for whoever waits for it: rejected with whether the sign-in has ended.
+pub(super) async fn renewal() -> Result<JsValue, JsValue> {
+    match renewed().await {
+        Ok(()) => Ok(JsValue::UNDEFINED),
+        Err(lack) => {
+            if lack == Lack::Ended {
+                end();
+            }
+            Err((lack == Lack::Ended).into())
+        }
     }
 }
 
@@ -208,6 +211,10 @@ async fn renew(stale: &str) -> Result<(), Lack> {
 async fn renewed() -> Result<(), Lack> {
     let (setup, old) = setup().zip(tokens()).ok_or(Lack::Ended)?;
     let refresh = old.refresh.as_deref().ok_or(Lack::Ended)?;
+    twins::ask(refresh).await;
+    if access().is_some_and(|access| access != old.access) {
+        return Ok(());
+    }
     let fields = [
         ("grant_type", "refresh_token"),
         ("refresh_token", refresh),
@@ -220,9 +227,27 @@ async fn renewed() -> Result<(), Lack> {
         // Nothing on this page is theirs.
         return Err(Lack::Ended);
     }
-    keep(&setup, new.after(&old));
+    let new = new.after(&old);
+    if new.refresh != old.refresh {
+        twins::tell(refresh.to_owned(), new.to_json(&client(&setup)));
+    }
+    keep(&setup, new);
     renew_in_time();
     Ok(())
+}
+
+/// Another tab has had tokens for a refresh token: they take the place of those that it was part of.
+pub(super) fn adopt(used: &str, new: &str) {
+    let (Some(setup), Some(old)) = (setup(), tokens()) else {
+        return;
+    };
+    let new = Tokens::from_json(new, &client(&setup));
+    if let Some(new) = new.filter(|new| new.subject == old.subject)
+        && old.refresh.as_deref() == Some(used)
+    {
+        keep(&setup, new);
+        renew_in_time();
+    }
 }
 
 /// Has the token renewed when it is time, whether anybody asks for it or not.

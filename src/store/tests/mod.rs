@@ -10,6 +10,7 @@ mod files;
 mod kept;
 mod reader;
 mod said;
+mod session;
 
 /// A page with what it asked for so far.
 struct Page {
