@@ -154,13 +154,14 @@ impl Auth {
         request: &ApiGatewayCustomAuthorizerRequestTypeRequest,
     ) -> Result<ApiGatewayCustomAuthorizerResponse, Unauthorized> {
         let offered = offered(&request.multi_value_headers);
-        match self.owner(token_in_subprotocols(&offered)).await {
-            Ok(owner) => Ok(allowance(&owner, request)),
+        let token = token_in_subprotocols(&offered).ok_or(Unauthorized)?;
+        Ok(match self.owner(Some(token)).await {
+            Ok(owner) => answer(IamPolicyEffect::Allow, Some(&owner), request),
             Err(error) => {
-                tracing::info!(%error, "a handshake was refused");
-                Err(Unauthorized)
+                tracing::info!(%error, "a token was refused");
+                answer(IamPolicyEffect::Deny, None, request)
             }
-        }
+        })
     }
 }
 
@@ -227,20 +228,23 @@ fn challenge(error: &AuthError) -> String {
     }
 }
 
-/// What an authorizer answers for whoever may come in.
-fn allowance(
-    owner: &Owner,
+/// What an authorizer answers; `owner` is whoever may come in.
+fn answer(
+    effect: IamPolicyEffect,
+    owner: Option<&Owner>,
     request: &ApiGatewayCustomAuthorizerRequestTypeRequest,
 ) -> ApiGatewayCustomAuthorizerResponse {
     let mut statement = IamPolicyStatement::default();
     statement.action = vec!["execute-api:Invoke".to_owned()];
-    statement.effect = IamPolicyEffect::Allow;
+    statement.effect = effect;
     statement.resource = request.method_arn.iter().cloned().collect();
     let mut response = ApiGatewayCustomAuthorizerResponse::default();
-    response.principal_id = Some(owner.as_str().to_owned());
+    response.principal_id = Some(owner.map_or("nobody", Owner::as_str).to_owned());
     response.policy_document.version = Some("2012-10-17".to_owned());
     response.policy_document.statement = vec![statement];
-    response.context = json!({ OWNER: owner });
+    if let Some(owner) = owner {
+        response.context = json!({ OWNER: owner });
+    }
     response
 }
 
