@@ -28,6 +28,9 @@ export class Identity {
   private readonly key: JsonWebKey & { kid: string };
   private readonly revocable: { destroy(): Promise<unknown> }[] = [];
   private provider: Provider | undefined;
+  /** With which authorization {@link store} was asked. */
+  readonly fetched: (string | undefined)[] = [];
+  private stored = '';
   /** While set, the token endpoint answers 503. */
   outOfOrder = false;
 
@@ -145,12 +148,26 @@ export class Identity {
     });
   }
 
+  /** Stands in for an object store: the page may ask this origin, and it is another one than the
+   * backend's. Gives the address of a text. */
+  store(text: string): string {
+    this.stored = text;
+    return `${this.issuer}/object?signature=abc`;
+  }
+
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { provider } = this;
     const { pathname, searchParams } = new URL(request.url ?? '/', this.issuer);
     if (!provider) throw new Error('it knows no page yet');
     if (pathname === '/token' && this.outOfOrder) {
       response.writeHead(503, { 'Access-Control-Allow-Origin': request.headers.origin ?? '*' }).end();
+    } else if (pathname === '/object') {
+      this.fetched.push(request.headers.authorization);
+      response.writeHead(200, {
+        'Access-Control-Allow-Origin': '*',
+        'Content-Disposition': 'attachment; filename="another name.txt"',
+      });
+      response.end(this.stored);
     } else if (pathname.startsWith('/who/') && searchParams.has('name')) {
       const login = { accountId: searchParams.get('name') ?? '' };
       await provider.interactionFinished(request, response, { login });

@@ -124,12 +124,36 @@ test('somebody signs in by keyboard alone, has a file translated, reads it and t
   expect(rest.length).toBeGreaterThan(3);
   for (const { path, authorization } of rest) expect(authorization, path).toBe(`Bearer ${token}`);
   const others = seen.filter((one) => !rest.includes(one));
+  expect(others.some(({ path }) => path.startsWith('/api/objects/'))).toBe(true);
   for (const { path, authorization } of others) expect(authorization, path).toBeUndefined();
 
   // The tab knows them still.
   await page.reload();
   await babelwire.isConnected();
   await expect(babelwire.reader).toContainText(/casa/i);
+});
+
+test('a download that leads to an object store of another origin takes no token there', async ({ babelwire, identity }) => {
+  await signIn(babelwire, 'ada');
+  await translated(babelwire);
+  const { page } = babelwire;
+  const location = identity.store('A text from the store.\n');
+  await page.route(/\/result$/, (route) => route.fulfill({ status: 307, headers: { location } }));
+  const download = await babelwire.download('house.txt');
+  expect(download.bytes.toString()).toBe('A text from the store.\n');
+  // Its Content-Disposition is not for pages of other origins.
+  expect(download.filename).toBe('house.es.txt');
+  expect(identity.fetched).toEqual([undefined]);
+});
+
+test('a download that fails says so', async ({ babelwire, complaints }) => {
+  complaints.networkMayFail = true;
+  await signIn(babelwire, 'ada');
+  await translated(babelwire);
+  const { page } = babelwire;
+  await page.route(/\/result$/, (route) => route.abort());
+  await babelwire.button('Download house.txt').click();
+  await expect(page.getByRole('alert')).toContainText('“house.txt” could not be downloaded. The server can\'t be reached');
 });
 
 test('what one person has, another one neither sees nor hears of', async ({ babelwire, another }) => {
