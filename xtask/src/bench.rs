@@ -15,6 +15,9 @@ use crate::server::{self, Profile};
 use crate::steps::Steps;
 use crate::{debian, page, paths, test, tools};
 
+/// The commands of `bench/scale`: its tables, and the counts that they come from.
+pub(crate) const SCALE: [&str; 2] = ["scale", "scale-counts"];
+
 /// A figure, and what it has to be.
 struct Figure {
     what: String,
@@ -107,6 +110,76 @@ pub(crate) fn run(write: bool, only: &[String]) -> Result<u8> {
         println!("Not all could be measured: see above.");
     }
     Ok(u8::from(broken || failed > 0))
+}
+
+/// What Babelwire costs on AWS and how far it goes. `write` also puts the tables into
+/// `docs/scale.md`, and what was counted into `bench/scale/measured.json`.
+pub(crate) fn scale(write: bool, what: &str) -> Result<u8> {
+    if what == "scale-counts" {
+        return scale_counts(write);
+    }
+    let mut command = tools::cargo_native();
+    command.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "babelwire-scale",
+    ]);
+    if write {
+        command
+            .args(["--", "--write"])
+            .arg(paths::root().join("docs").join("scale.md"));
+    }
+    let status = run_watched(&mut command, |_| {})?;
+    Ok(u8::from(!status.success()))
+}
+
+/// Counts what crosses the network for a file.
+fn scale_counts(write: bool) -> Result<u8> {
+    let text = english_text()?;
+    test::prepare_page()?;
+    tools::npm_ci(&paths::root().join("bench"))?;
+    let counted = paths::work().join("scale-counts.json");
+    let _old = fs::remove_file(&counted);
+    let status = run_watched(
+        playwright_of_bench(&text)?
+            .args(["--config", "scale/playwright.config.ts"])
+            .env("BABELWIRE_SCALE_COUNTS", &counted),
+        |_| {},
+    )?;
+    ensure!(status.success(), "not all could be counted: see above");
+    let counts: Value = serde_json::from_slice(&fs::read(&counted)?)?;
+    if write {
+        let path = paths::root()
+            .join("bench")
+            .join("scale")
+            .join("measured.json");
+        let mut measured: Value = serde_json::from_slice(&fs::read(&path)?)?;
+        measured["counts"] = counts;
+        fs::write(&path, format!("{measured:#}\n"))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    } else {
+        println!("{counts:#}");
+    }
+    Ok(0)
+}
+
+/// Playwright with the server, for measurements.
+fn playwright_of_bench(text: &Path) -> Result<Command> {
+    let mut command = Command::new("node");
+    command
+        .args(["node_modules/@playwright/test/cli.js", "test"])
+        .env("BABELWIRE_SERVER", server::build(Profile::Release)?)
+        .env("BABELWIRE_UI", page::dist())
+        .env("BABELWIRE_BENCH_TEXT", text)
+        .env("BABELWIRE_E2E_OUTPUT", paths::work().join("bench-output"))
+        .env(
+            "CHROME",
+            tools::chromium().context("there is no Chromium on PATH")?,
+        )
+        .current_dir(paths::root().join("bench"));
+    Ok(command)
 }
 
 /// A real English text of all the bible's verses, one a paragraph.
@@ -212,7 +285,7 @@ fn megabyte(text: &Path) -> Result<PathBuf> {
 fn measure(text: &Path, measures: &[&str]) -> Result<(Vec<Figure>, bool)> {
     test::prepare_page()?;
     let steps = Steps::new(2);
-    let binary = steps.with_heartbeat(|| {
+    steps.with_heartbeat(|| {
         steps.step("Preparing Playwright", || {
             tools::npm_ci(&paths::root().join("bench"))
         })?;
@@ -223,19 +296,9 @@ fn measure(text: &Path, measures: &[&str]) -> Result<(Vec<Figure>, bool)> {
     let report = paths::work().join("bench.jsonl");
     let _old = fs::remove_file(&report);
     let status = run_watched(
-        Command::new("node")
-            .args(["node_modules/@playwright/test/cli.js", "test"])
+        playwright_of_bench(text)?
             .args(measures)
-            .env("BABELWIRE_SERVER", binary)
-            .env("BABELWIRE_UI", page::dist())
-            .env("BABELWIRE_BENCH_TEXT", text)
-            .env("BABELWIRE_BENCH_REPORT", &report)
-            .env("BABELWIRE_E2E_OUTPUT", paths::work().join("bench-output"))
-            .env(
-                "CHROME",
-                tools::chromium().context("there is no Chromium on PATH")?,
-            )
-            .current_dir(paths::root().join("bench")),
+            .env("BABELWIRE_BENCH_REPORT", &report),
         |_| {},
     )?;
     let lines = fs::read_to_string(&report).unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::{page, paths, test, tools};
 const PAGE_BUDGET: u64 = 90_000;
 
 /// Who may depend on whom, tests aside. Arrows point down only.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("babelwire-wire", &[]),
     ("babelwire-client-core", &["babelwire-wire"]),
     (
@@ -55,6 +55,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("babelwire-auth", &[]),
+    ("babelwire-scale", &[]),
     ("babelwire-live", &["babelwire-auth", "babelwire-service"]),
     (
         "babelwire-aws",

@@ -100,7 +100,14 @@ Measures, or takes the measurements that are named, and prints a table.
   idle           memory of 1,000 idle connections; an echo to all of them
   power-cuts     ten times kill -9 in one job: the same bytes
 
-  --write        put the table into docs/measurements.md";
+  --write        put the table into docs/measurements.md
+
+Usage: cargo xtask bench [--write] scale | scale-counts
+
+  scale          what AWS costs and how far it goes: the tables of docs/scale.md (--write puts them
+                 there), by a model and a simulation
+  scale-counts   what these come from: frames, requests and bytes for a file (--write puts them into
+                 bench/scale/measured.json)";
 
 const SCREENSHOTS_HELP: &str = "\
 Usage: cargo xtask screenshots [STATE]…
@@ -320,6 +327,7 @@ fn bench_command(arguments: &mut lexopt::Parser) -> Result<u8> {
     ];
     let mut write = false;
     let mut only = Vec::new();
+    let mut scale = None;
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("write") => write = true,
@@ -327,11 +335,18 @@ fn bench_command(arguments: &mut lexopt::Parser) -> Result<u8> {
                 println!("{BENCH_HELP}");
                 return Ok(0);
             }
+            Value(name) if bench::SCALE.iter().any(|known| name == *known) => {
+                scale = Some(name.string()?);
+            }
             Value(name) if NAMES.iter().any(|known| name == *known) => only.push(name.string()?),
             other => bail!("{}\n\n{BENCH_HELP}", other.unexpected()),
         }
     }
-    bench::run(write, &only)
+    match scale {
+        Some(what) if only.is_empty() => bench::scale(write, &what),
+        Some(what) => bail!("`{what}` goes alone\n\n{BENCH_HELP}"),
+        None => bench::run(write, &only),
+    }
 }
 
 fn test_command(arguments: &mut lexopt::Parser) -> Result<u8> {
