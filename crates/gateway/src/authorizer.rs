@@ -107,7 +107,11 @@ impl Authorizer {
         event: &ApiGatewayWebsocketProxyRequest,
     ) -> Result<Fields, Response> {
         self.verdict(gateway, event).await.map_err(|refusal| {
-            tracing::info!(?refusal, "a handshake was not authorized");
+            if let Refusal::Misconfigured(fault) = &refusal {
+                tracing::warn!(fault, "the authorizer's answer is none");
+            } else {
+                tracing::debug!(?refusal, "a handshake was not authorized");
+            }
             answer(&refusal, event)
         })
     }
@@ -140,7 +144,11 @@ impl Authorizer {
             Ok(Err((_, Some(error)))) if error.to_string() == UNAUTHORIZED => {
                 return Err(Refusal::Unauthorized);
             }
-            Ok(Err(_)) | Err(_) => return Err(Refusal::Failed),
+            Ok(Err((_, Some(error)))) => {
+                tracing::warn!(%error, "the authorizer failed");
+                return Err(Refusal::Failed);
+            }
+            Ok(Err((_, None))) | Err(_) => return Err(Refusal::Failed),
         };
         let mut fields = fields(&answer)?;
         match decide(&answer.policy_document, &arn)? {

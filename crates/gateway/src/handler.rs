@@ -23,12 +23,17 @@ impl<V, A> Handler<V, A> {
 
     /// Runs the handler to its end, its error, its panic or its time limit, whichever is first.
     pub(crate) async fn invoke(&self, event: V, limit: Duration) -> Result<A, Failure> {
-        self.invoke_or_error(event, limit)
-            .await
-            .map_err(|(failure, _)| failure)
+        let outcome = self.invoke_or_error(event, limit).await;
+        outcome.map_err(|(failure, error)| {
+            if let Some(error) = error {
+                tracing::warn!(%error, "a handler failed");
+            }
+            failure
+        })
     }
 
-    /// As [`Self::invoke`], and what the handler itself said when it failed.
+    /// As [`Self::invoke`], but what the handler itself said when it failed is not logged: it comes
+    /// back.
     pub(crate) async fn invoke_or_error(
         &self,
         event: V,
@@ -38,10 +43,7 @@ impl<V, A> Handler<V, A> {
         let run = AssertUnwindSafe(async { (self.0)(event).await }).catch_unwind();
         match tokio::time::timeout(limit, run).await {
             Ok(Ok(Ok(response))) => Ok(response),
-            Ok(Ok(Err(error))) => {
-                tracing::warn!(%error, "a handler failed");
-                Err((Failure::Failed, Some(error)))
-            }
+            Ok(Ok(Err(error))) => Err((Failure::Failed, Some(error))),
             Ok(Err(_panic)) => {
                 tracing::error!("a handler panicked");
                 Err((Failure::Failed, None))
