@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from conftest import DEPLOY, VARIANTS, Resolver, cfn_lint, write_json
+from conftest import DEPLOY, ROOT, VARIANTS, Resolver, cfn_lint, write_json
 
 TABLES_WITH_EXPIRY = {"Translations", "Connections", "Subscriptions", "Looks", "Marks"}
 TABLES_THAT_CAN_GO_BACK = {"Translations", "Segments"}
@@ -45,6 +45,13 @@ def test_without_sign_in_nothing_of_it_is_made(resolved):
     assert kinds == {"NONE"}
 
 
+def constant(file, name):
+    """A number or a text that the functions have in their code."""
+    source = (ROOT / "crates" / "aws" / "src" / "functions" / file).read_text()
+    (value,) = re.findall(rf"const {name}: \S+ = (.+);", source)
+    return json.loads(value)
+
+
 def routes(by_type, api, variant):
     found = by_type("AWS::ApiGatewayV2::Route", variant).values()
     return {one["RouteKey"]: one for one in found if one["ApiId"] == {"Ref": api}}
@@ -77,7 +84,7 @@ def test_whoever_signs_in_is_a_public_client_with_a_code(by_type):
 
 
 def test_the_websocket_has_every_route_of_the_server_and_no_default(by_type):
-    source = (DEPLOY.parent / "crates/server/src/live.rs").read_text()
+    source = (ROOT / "crates" / "live" / "src" / "lib.rs").read_text()
     (listed,) = re.findall(r"const ACTIONS: \[&str; \d+\] = \[(.*?)\];", source, re.DOTALL)
     actions = set(re.findall(r'"(\w+)"', listed))
     assert len(actions) == 5
@@ -164,7 +171,7 @@ def test_files_are_kept_for_ever_or_as_long_as_a_parameter_says(by_type):
         assert "old-files" not in rules("open", bucket)
         assert rules("everything", bucket)["old-files"]["ExpirationInDays"] == 30
     downloads = rules("open", "ResultsBucket")["downloads"]
-    assert (downloads["Prefix"], downloads["ExpirationInDays"]) == ("downloads/", 1)
+    assert (downloads["Prefix"], downloads["ExpirationInDays"]) == (constant("rest.rs", "DOWNLOADS"), 1)
 
 
 def test_the_page_s_origin_may_upload_and_download_and_no_other_unless_named(by_type):
@@ -204,8 +211,9 @@ def test_every_queue_has_one_for_dead_letters(by_type):
         if name.endswith("DeadLetters"):
             assert queue["MessageRetentionPeriod"] == 14 * 86_400
         else:
-            dead = queue["RedrivePolicy"]["deadLetterTargetArn"]
-            assert dead == {"Fn::GetAtt": [name.replace("Queue", "DeadLetters"), "Arn"]}
+            redrive = queue["RedrivePolicy"]
+            dead = {"Fn::GetAtt": [name.replace("Queue", "DeadLetters"), "Arn"]}
+            assert redrive == {"deadLetterTargetArn": dead, "maxReceiveCount": constant("mod.rs", "MOST_RECEIVES")}
 
 
 def test_a_message_stays_hidden_for_longer_than_its_function_may_take(by_type):
