@@ -9,6 +9,7 @@ use babelwire_auth::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://issuer.example/pool";
@@ -617,4 +618,42 @@ fn what_is_no_key_set_or_has_no_key_is_refused_in_words() {
         error.to_string().contains("key \"s\" is symmetric"),
         "{error}"
     );
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_as_a_token_is_refused_and_breaks_nothing(
+        text in any::<String>(),
+        parts in prop::collection::vec(any::<Vec<u8>>(), 0..5),
+        json in "[\\[\\]{}\",:0-9a-z\\\\ ]{0,60}",
+    ) {
+        let keys = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let verifier = verifier(keys);
+        let encoded: Vec<_> = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
+        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"EdDSA","kid":"one"}"#);
+        let json = URL_SAFE_NO_PAD.encode(json);
+        for token in [
+            text.clone(),
+            encoded.join("."),
+            format!("{json}.{json}.{json}"),
+            format!("{header}.{json}.{}", encoded.concat()),
+        ] {
+            prop_assert!(verifier.verify(&token, now()).is_err());
+        }
+    }
+
+    #[test]
+    fn whatever_comes_as_a_key_set_is_read_or_refused_and_breaks_nothing(
+        text in any::<String>(),
+        x in "[A-Za-z0-9_=-]{0,90}",
+        kind in "(RSA|EC|OKP|oct|[a-z]{0,4})",
+        curve in "(P-256|P-384|P-521|Ed25519|[a-z]{0,4})",
+    ) {
+        let key = json!({"kty": kind, "crv": curve, "x": x, "y": x, "n": x, "e": x, "k": x});
+        for set in [text.clone(), json!({"keys": [key, text]}).to_string()] {
+            if let Ok(verifier) = Verifier::from_jwks(&set) {
+                prop_assert!(verifier.verify("e30.e30.AAAA", now()).is_err());
+            }
+        }
+    }
 }

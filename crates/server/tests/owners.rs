@@ -10,10 +10,11 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use babelwire_auth::testing::{Signer, key_set, part};
-use babelwire_server::Server;
+use babelwire_server::{Options, Server};
 use babelwire_wire::config::Config;
 use babelwire_wire::rest::Listing;
 use babelwire_wire::{Action, Frame, Status};
+use clap::Parser;
 use futures::{SinkExt, StreamExt};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response};
@@ -1052,6 +1053,11 @@ async fn a_server_that_cannot_know_anybody_does_not_start_and_says_why() {
     fails(&[&auth], &["--auth", "no public key", "\"s\" is symmetric"]).await;
     std::fs::write(&file, " ".repeat((1 << 20) + 1)).unwrap();
     fails(&[&auth], &["--auth", "1048577 bytes"]).await;
+    // Half of it said is nobody signed in, which must not pass for signing in.
+    for half in ["--auth-issuer=x", "--auth-audience=x", "--auth="] {
+        let said = Options::try_parse_from(["babelwire-server", half]);
+        assert!(said.unwrap_err().to_string().contains("--auth"), "{half}");
+    }
     fails(&["--sign-in={}"], &["--sign-in", "authorizeUrl"]).await;
     fails(
         &["--sign-in=/nowhere/x.json"],
