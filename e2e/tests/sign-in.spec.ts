@@ -175,14 +175,12 @@ test('what one person has, another one neither sees nor hears of', async ({ babe
 test('two people in two tabs of one browser have a connection each', async ({ babelwire, context }) => {
   await signIn(babelwire, 'ada');
   const other = await tab(context, babelwire);
+  // The identity provider would know this browser as Ada.
+  await context.clearCookies();
   await other.page.goto(babelwire.server.origin);
   await other.button('Sign in').click();
-  // The identity provider knows this browser as Ada.
+  await say(other.page, 'grace');
   await other.isConnected();
-  expect(claims(await tokenOf(other.page))).toMatchObject({ sub: 'ada' });
-  await other.button('Sign out').click();
-  await other.page.getByRole('button', { name: 'Really sign out' }).click();
-  await signIn(other, 'grace');
   expect(claims(await tokenOf(other.page))).toMatchObject({ sub: 'grace' });
 
   await other.openConsole();
@@ -192,6 +190,22 @@ test('two people in two tabs of one browser have a connection each', async ({ ba
   await expect(babelwire.file('garden.txt')).toHaveCount(0);
   await expect(other.file('house.txt')).toHaveCount(0);
   await expect(other.frames).not.toContainText('house.txt');
+});
+
+test('whoever signs out in one tab is signed out in all, and nobody else is', async ({ babelwire, context }) => {
+  await signIn(babelwire, 'ada');
+  const [also, other] = [await tab(context, babelwire), await tab(context, babelwire)];
+  await also.page.goto(babelwire.server.origin);
+  // The identity provider knows this browser.
+  await also.button('Sign in').click();
+  await also.isConnected();
+  await context.clearCookies();
+  await signIn(other, 'grace');
+  await also.button('Sign out').click();
+  await expect(babelwire.button('Sign in')).toBeVisible();
+  expect(await tokenOf(babelwire.page)).toBe('');
+  await expect(other.button('Sign out')).toBeVisible();
+  await translated(other);
 });
 
 test('a link to a translation leads there by way of signing in', async ({ babelwire, server, context }) => {
@@ -305,6 +319,12 @@ test('whoever signs out leaves nothing behind for whoever comes next', async ({ 
   await expect(page.getByRole('button', { name: 'Really sign out' })).toBeVisible();
   expect(new URL(page.url()).origin).toBe(identity.issuer);
   await page.getByRole('button', { name: 'Really sign out' }).click();
+  await expect(page).toHaveTitle('Signed out');
+  // Back, as far as it goes, leads to nothing of hers.
+  await page.goBack();
+  await page.goBack();
+  await expect(babelwire.button('Sign in')).toBeVisible();
+  await expect(babelwire.file('house.txt')).toHaveCount(0);
   await signIn(babelwire, 'grace');
   await expect(babelwire.file('house.txt')).toHaveCount(0);
   expect(Object.values(await kept(page)).filter((sum) => sum > 0)).toEqual([]);

@@ -6,7 +6,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ClipboardEvent, DataTransfer, DragEvent, Element};
 
 use super::Store;
-use crate::store::{Mode, Session};
+use crate::store::Mode;
 
 /// What the root element says while files are held over the window.
 const DROPPING: &str = "data-dropping";
@@ -27,12 +27,7 @@ pub(super) fn listen(store: &Store) {
     };
     let store = store.clone();
     let closure = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
-        let takes_files = {
-            let state = store.state();
-            matches!(state.mode, Mode::Full | Mode::Starting)
-                && !matches!(state.session, Session::Out(_))
-        };
-        if !takes_files {
+        if !matches!(store.state().mode, Mode::Full | Mode::Starting) {
             return;
         }
         match event.dyn_into::<DragEvent>() {

@@ -15,7 +15,7 @@ use crate::account::Account;
 use crate::api::Api;
 use crate::desk::{self, Desk};
 use crate::source_text::SourceText;
-use crate::store::{Effect, FilesMsg, KeptMsg, Key, Link, Msg, State, reduce_front};
+use crate::store::{Effect, FilesMsg, KeptMsg, Key, Link, Msg, Session, State, reduce_front};
 use crate::words;
 
 /// How long a batch waits at most, in milliseconds: a hidden page gets no animation frames.
@@ -248,6 +248,10 @@ impl Store {
 
     /// Takes what somebody brought: an array of files and folders, or a text.
     pub fn bring(&self, brought: JsValue) {
+        if matches!(self.state().session, Session::Out(_)) {
+            // It would be nobody's.
+            return;
+        }
         self.0.brought.borrow_mut().push(brought);
         self.dispatch(Msg::Files(FilesMsg::Brought));
     }

@@ -15,7 +15,9 @@ use std::rc::Rc;
 use babelwire_client::{DialFailure, DialRequest, Endpoint, Options, TabsOptions, websocket_url};
 use babelwire_wire::config::{Config, SignIn};
 use gloo_timers::callback::Timeout;
-use wasm_bindgen::JsValue;
+use js_sys::Reflect;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Storage, Url, Window};
 
@@ -192,13 +194,30 @@ pub(crate) fn sign_in(store: &Store) {
     });
 }
 
+/// They have signed out in another tab, which has seen to what the device keeps.
+fn signed_out_elsewhere(subject: &str) {
+    if tokens::subject().is_some_and(|own| own == subject)
+        && let Some(setup) = setup()
+    {
+        tokens::drop_all();
+        if let (Some(client), Some(window)) = (front::client(), window()) {
+            client.close();
+            leave_for(&window, &setup.home);
+        }
+    }
+}
+
 /// Somebody wants to be signed out: nothing of theirs stays in this browser.
 pub(crate) fn sign_out(store: &Store) {
+    if let Some(subject) = tokens::subject() {
+        twins::tell_out(&subject);
+    }
     tokens::drop_all();
     if let Some(client) = front::client() {
         client.close();
     }
     let forgotten = store.desk().and_then(|desk| (desk.forget)());
+    reload_if_come_back_to();
     // A device that does not answer keeps nobody here.
     Timeout::new(PATIENCE, leave).forget();
     spawn_local(async {
@@ -208,6 +227,24 @@ pub(crate) fn sign_out(store: &Store) {
         }
         leave();
     });
+}
+
+/// A browser may keep this page as it is for whoever goes back to it. (HTML standard,
+/// `PageTransitionEvent`.)
+fn reload_if_come_back_to() {
+    let Some(window) = window() else { return };
+    let shown = Closure::<dyn FnMut(JsValue)>::new(|event: JsValue| {
+        let persisted = Reflect::get(&event, &"persisted".into());
+        if persisted.is_ok_and(|persisted| persisted.is_truthy())
+            && let Some(window) = self::window()
+        {
+            // Fails for no page that may be shown.
+            let _ = window.location().reload();
+        }
+    });
+    // Fails for no listener that is a function.
+    let _ = window.add_event_listener_with_callback("pageshow", shown.as_ref().unchecked_ref());
+    shown.forget();
 }
 
 fn leave() {

@@ -1,6 +1,10 @@
+//! Other tabs of whoever has signed in.
+//!
 //! A tab that was duplicated has the tokens of the one that it was made of. Where each use of a
 //! refresh token brings another one, the second to use it would be taken for a thief, and both would
 //! be signed out. So tabs renew one after the other, and whoever did tells those that have the same.
+//!
+//! Who signs out in one tab is signed out in all.
 
 use std::cell::RefCell;
 
@@ -12,7 +16,7 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{BroadcastChannel, MessageEvent};
 
 use super::tokens::{self, adopt};
-use super::window;
+use super::{signed_out_elsewhere, window};
 
 /// The lock of whoever renews, and the channel on which others hear of it. One browser's tabs are
 /// few: they need not be told apart by whose tokens they have.
@@ -38,7 +42,8 @@ pub(super) fn listen() {
     CHANNEL.set(Some(channel));
 }
 
-/// A refresh token alone asks what became of it; with it come the tokens that were had for it.
+/// A refresh token alone asks what became of it; with it come the tokens that were had for it. A
+/// person's name, third, says that they have signed out, in the place of both.
 fn hear(message: &JsValue) {
     let message: Array = match message.clone().dyn_into() {
         Ok(message) => message,
@@ -47,6 +52,9 @@ fn hear(message: &JsValue) {
     let Some(used) = message.get(0).as_string() else {
         return;
     };
+    if let Some(subject) = message.get(2).as_string() {
+        return signed_out_elsewhere(&subject);
+    }
     if let Some(new) = message.get(1).as_string() {
         adopt(&used, &new);
         return;
@@ -56,32 +64,34 @@ fn hear(message: &JsValue) {
         (*last == used).then(|| new.clone())
     });
     if let Some(new) = known {
-        post(&used, Some(&new));
+        post(&[&used, &new]);
     }
 }
 
-fn post(used: &str, new: Option<&str>) {
+fn post(message: &[&str]) {
     CHANNEL.with_borrow(|channel| {
         if let Some(channel) = channel {
-            let message = Array::of1(&used.into());
-            if let Some(new) = new {
-                message.push(&new.into());
-            }
+            let message: Array = message.iter().map(|text| JsValue::from_str(text)).collect();
             // An array of texts can be cloned.
             let _ = channel.post_message(&message);
         }
     });
 }
 
+/// Tells other tabs that this person has signed out.
+pub(super) fn tell_out(subject: &str) {
+    post(&["", "", subject]);
+}
+
 /// Tells other tabs what was had for a refresh token: tokens as they are kept.
 pub(super) fn tell(used: String, new: String) {
-    post(&used, Some(&new));
+    post(&[&used, &new]);
     LAST.set(Some((used, new)));
 }
 
 /// Gives other tabs the time to tell what was had for a refresh token.
 pub(super) async fn ask(used: &str) {
-    post(used, None);
+    post(&[used]);
     let waited = Promise::new(&mut |resolve, _| {
         Timeout::new(PATIENCE, move || {
             // A promise's own function: it never throws.
