@@ -60,6 +60,9 @@ pub struct Options {
     pub function_timeout: Option<Duration>,
     /// More environment for every function.
     pub environment: Vec<(String, String)>,
+    /// Whether queues and schedules feed the functions. Without, only the APIs call them, and
+    /// whoever has the [`Cloud`].
+    pub sources: bool,
     /// Who may sign in. Nobody has to without.
     pub auth: Option<Auth>,
 }
@@ -148,6 +151,9 @@ impl Cloud {
         let sequencers = Arc::new(Sequencers::default());
         for of in &all {
             let function = named(&of.logical_id)?;
+            if !options.sources {
+                continue;
+            }
             for queue in &of.queues {
                 let name = queue.arn.rsplit(':').next().unwrap_or_default();
                 let mapping = Mapping {
@@ -245,6 +251,12 @@ impl Cloud {
     /// What was made, and what it is called.
     pub fn template(&self) -> &Template {
         &self.template
+    }
+
+    /// The URL of a queue by its name in the template, such as `WorkQueue`.
+    pub fn queue_url(&self, logical_id: &str) -> String {
+        let name = self.template.name(logical_id).unwrap_or_default();
+        format!("{}/{ACCOUNT}/{name}", self.peer.url())
     }
 
     /// Where tables, queues and buckets are.

@@ -92,6 +92,7 @@ async fn run(arguments: Arguments) -> Result<(), CloudError> {
         ui: arguments.ui,
         function_timeout: arguments.function_timeout_ms.map(Duration::from_millis),
         environment: arguments.environment,
+        sources: true,
         auth: arguments.auth.map(|jwks| Auth {
             jwks,
             issuer: arguments.auth_issuer,

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,10 @@ use crate::ids;
 /// The largest event of a synchronous invocation, and the largest answer, in bytes ("Lambda
 /// quotas": 6 MB each).
 pub const PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
+
+/// How long is waited for an instance that has answered to be of use again, before another one is
+/// started.
+const RETURN: Duration = Duration::from_millis(100);
 
 /// How many lines of what its instances write a function remembers.
 const LOG_LINES: usize = 2000;
@@ -131,6 +135,10 @@ struct Shared {
     instances: Mutex<HashMap<u64, Arc<Instance>>>,
     idle: Mutex<Vec<Arc<Instance>>>,
     next_instance: AtomicU64,
+    /// How many instances have answered and not asked for work again yet.
+    returning: AtomicUsize,
+    /// Rung when one does.
+    returned: Notify,
     room: Arc<Semaphore>,
     log: Mutex<VecDeque<String>>,
 }
@@ -194,6 +202,8 @@ impl Function {
                 instances: Mutex::default(),
                 idle: Mutex::default(),
                 next_instance: AtomicU64::new(1),
+                returning: AtomicUsize::new(0),
+                returned: Notify::new(),
                 room: Arc::new(Semaphore::new(options.concurrency.max(1))),
                 log: Mutex::default(),
                 options,
@@ -269,7 +279,7 @@ impl Shared {
         let Ok(_room) = Arc::clone(&self.room).acquire_owned().await else {
             return;
         };
-        let (instance, is_new) = match self.instance() {
+        let (instance, is_new) = match self.instance().await {
             Ok(found) => found,
             Err(error) => {
                 let _nobody = tell.send(Err(error));
@@ -281,6 +291,7 @@ impl Shared {
             tracing::warn!(function = self.options.name, %error, "an invocation failed");
         }
         let answered = outcome.is_ok();
+        self.returning.fetch_add(1, Ordering::SeqCst);
         let _nobody = tell.send(outcome);
         // The instance is of use again when it asks for work.
         let mut waits = instance.waits.subscribe();
@@ -300,19 +311,38 @@ impl Shared {
             }
             instance.kill.notify_one();
         }
+        self.returning.fetch_sub(1, Ordering::SeqCst);
+        self.returned.notify_waiters();
     }
 
-    /// An instance that waits, or a new one.
-    fn instance(self: &Arc<Self>) -> Result<(Arc<Instance>, bool), InvokeError> {
+    /// An instance that waits, or is about to; or a new one.
+    async fn instance(self: &Arc<Self>) -> Result<(Arc<Instance>, bool), InvokeError> {
+        let patience = tokio::time::sleep(RETURN);
+        tokio::pin!(patience);
         loop {
-            let Some(instance) = lock(&self.idle).pop() else {
-                return Ok((self.start()?, true));
-            };
-            // It may have been killed while it waited.
-            if instance.ended.borrow().is_none() {
+            let returned = self.returned.notified();
+            if let Some(instance) = self.idle() {
                 return Ok((instance, false));
             }
+            if self.returning.load(Ordering::SeqCst) == 0 {
+                return Ok((self.start()?, true));
+            }
+            tokio::select! {
+                () = returned => {}
+                () = &mut patience => return Ok((self.start()?, true)),
+            }
         }
+    }
+
+    fn idle(&self) -> Option<Arc<Instance>> {
+        let mut idle = lock(&self.idle);
+        while let Some(instance) = idle.pop() {
+            // It may have been killed while it waited.
+            if instance.ended.borrow().is_none() {
+                return Some(instance);
+            }
+        }
+        None
     }
 
     async fn invoke(

@@ -10,6 +10,8 @@ pub mod rest;
 pub mod translator;
 pub mod websocket;
 
+use std::process::ExitCode;
+
 use lambda_runtime::Diagnostic;
 use tracing_subscriber::EnvFilter;
 
@@ -36,6 +38,18 @@ pub fn begin() -> Result<Settings, SettingsError> {
         .with_env_filter(filter)
         .init();
     Ok(settings)
+}
+
+/// Runs a function until its instance ends; what ends it before its time is said in words, on
+/// standard error, which is part of the log as well.
+pub async fn run(function: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
+    match function.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("The function cannot run: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// [`begin`], and the service of a function.
