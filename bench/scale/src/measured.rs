@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub(crate) struct Measured {
     /// Frames and requests: `cargo xtask bench scale-counts`.
     pub(crate) counts: Counts,
-    /// DynamoDB's request units, as dynalite reports them: `crates/aws/tests/units.rs`.
+    /// DynamoDB's request units: `crates/aws/tests/tables_units.rs` on dynalite.
     pub(crate) units: Units,
     /// The functions through Lambda's runtime interface: `cargo xtask bench lambda`.
     pub(crate) functions: Functions,
@@ -101,7 +101,9 @@ pub(crate) struct Both {
 }
 
 /// Request units of what the functions do, in the order in which `crates/aws/tests/tables_units.rs`
-/// prints them.
+/// prints them. Read units are as dynalite counts them. Write units are the bounds of that test: a
+/// changed key of an index costs two more ("Considerations for global secondary indexes"), which
+/// dynalite does not count.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Units {

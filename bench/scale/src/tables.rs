@@ -492,7 +492,7 @@ fn measured(model: &Model) -> String {
             number(of.read),
             number(of.write)
         );
-        let from = "measured on dynalite, by crates/aws/tests/tables_units.rs";
+        let from = "crates/aws/tests/tables_units.rs: read units measured on dynalite, write units by DynamoDB's rules";
         table.row(&[what, &figure, from]);
     }
     let functions = &measured.functions;

@@ -11,9 +11,9 @@ use crate::published;
 /// What is paid for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Usage {
-    /// Messages of WebSockets, either way, in steps of 32 KB.
+    /// Messages over sockets, either way, in steps of 32 KB.
     pub(crate) messages: f64,
-    /// Minutes of WebSockets.
+    /// Minutes of sockets.
     pub(crate) connection_minutes: f64,
     /// Requests to the HTTP API.
     pub(crate) http_requests: f64,
