@@ -122,7 +122,7 @@ const PLATFORMS: [&str; 17] = [
 
 /// Runs all checks; the first that fails ends them.
 pub(crate) fn run() -> Result<()> {
-    let steps = Steps::new(8);
+    let steps = Steps::new(9);
     steps.step("Format", || {
         cargo(tools::cargo_native(), &["fmt", "--all", "--check"])
     })?;
@@ -137,7 +137,19 @@ pub(crate) fn run() -> Result<()> {
             "--all-targets",
             "--all-features",
         ];
-        cargo(tools::cargo_native(), &[&all[..], &deny].concat())
+        let not: Vec<&str> = test::AWS_PACKAGES
+            .iter()
+            .flat_map(|name| ["--exclude", name])
+            .collect();
+        cargo(tools::cargo_native(), &[&all[..], &not, &deny].concat())
+    })?;
+    steps.step("Lints, on AWS", || {
+        let all = ["clippy", "--quiet", "--all-targets", "--all-features"];
+        let these: Vec<&str> = test::AWS_PACKAGES
+            .iter()
+            .flat_map(|name| ["--package", name])
+            .collect();
+        cargo(tools::cargo_native(), &[&all[..], &these, &deny].concat())
     })?;
     steps.step("Lints, in the browser", || {
         if !tools::has_wasm_target() {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod cloud;
 mod debian;
 mod deploy;
 mod package;
@@ -34,6 +35,7 @@ Babelwire's commands
 
   cargo xtask serve    install what is missing, build all, and run it on this machine
   cargo xtask dev      the same behind `trunk serve`, which reloads the page as it changes
+  cargo xtask cloud    the functions that run on AWS, with a small AWS around them on this machine
   cargo xtask test     every test: native, in a browser, with foreign clients, end to end
   cargo xtask check    format, lints, layout rules, docs and packages, size of the page
   cargo xtask bench    the measurements
@@ -63,17 +65,33 @@ page anew and reloads it whenever its sources change. Ctrl-C ends both. Trunk.to
   --data DIR    where texts and translations are kept   [default: data]
   --open        show the page in the browser";
 
+const CLOUD_HELP: &str = "\
+Usage: cargo xtask cloud [--port PORT] [-- ARGUMENTS]
+
+Runs the functions that run on AWS, on this machine: their own programs behind API Gateway's, Lambda's
+and SQS's side of them (babelwire-cloud), with tables, queues and buckets of deploy/template.yaml in
+moto and a fake of Translate. Prints `Babelwire is ready: http://127.0.0.1:PORT` when it can be used.
+Ctrl-C ends it, and nothing is kept. The first time it compiles the AWS SDK, which takes some minutes,
+and installs moto (Python, in a virtual environment) and dynalite (npm).
+
+  --port PORT   where to listen on 127.0.0.1; 0 takes any free one   [default: 8080]
+
+ARGUMENTS go to babelwire-cloud: `cargo xtask cloud -- --help` lists them, such as
+`-- --function-timeout-ms 5000 --env BABELWIRE_TRANSLATE_MARGIN_MS=2000` for short functions.";
+
 const TEST_HELP: &str = "\
-Usage: cargo xtask test [native] [peers] [deploy] [wasm] [others] [e2e] [-- ARGUMENTS]
+Usage: cargo xtask test [native] [peers] [deploy] [wasm] [others] [aws] [e2e] [-- ARGUMENTS]
 
 Runs every test, or the parts that are named, and ends with the line `N passed, N failed`. What is
 missing is installed first.
 
-  native   cargo test of the whole workspace
+  native   cargo test of the whole workspace, without what compiles the AWS SDK
   peers    the gateway against clients that nobody here wrote: websockets, boto3, wscat
   deploy   what deploy/template.yaml would make on AWS, and `cargo xtask deploy` without AWS
   wasm     the page and its library in headless Chromium, then in Firefox
   others   the page in Chromium with a backend on serverless-offline, beside wscat and a React page
+  aws      the functions of AWS: against moto and dynalite, with recorded events, and with the page
+           in Chromium
   e2e      the page in Chromium against the real server with real Apertium
 
 ARGUMENTS go to the runner, such as `cargo xtask test e2e -- --grep keyboard`.";
@@ -206,6 +224,7 @@ fn run() -> Result<u8> {
         }
         "bench" => bench_command(&mut arguments),
         "screenshots" => screenshots_command(&mut arguments),
+        "cloud" => cloud_command(&mut arguments),
         "package" => package_command(&mut arguments),
         "deploy" => deploy_command(&mut arguments),
         "help" => {
@@ -312,6 +331,32 @@ fn screenshots_command(arguments: &mut lexopt::Parser) -> Result<u8> {
         }
     }
     screenshots::run(&only)
+}
+
+fn cloud_command(arguments: &mut lexopt::Parser) -> Result<u8> {
+    let mut port = SERVE_PORT;
+    let mut more = Vec::new();
+    // What is not known here is for babelwire-cloud.
+    let mut rest = arguments.raw_args()?;
+    while let Some(argument) = rest.next() {
+        if argument == "--help" || argument == "-h" {
+            println!("{CLOUD_HELP}");
+            return Ok(0);
+        } else if argument == "--port" {
+            port = rest
+                .next()
+                .and_then(|value| value.to_str()?.parse().ok())
+                .context("--port takes a number")?;
+        } else if argument == "--" {
+            more.extend(rest.by_ref());
+        } else {
+            bail!(
+                "`{}` is not known\n\n{CLOUD_HELP}",
+                argument.to_string_lossy()
+            );
+        }
+    }
+    cloud::run(port, &more)
 }
 
 fn bench_command(arguments: &mut lexopt::Parser) -> Result<u8> {

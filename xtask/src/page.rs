@@ -65,7 +65,7 @@ fn shrink(command: &mut Command, optimize: Optimize) {
 
 /// What is in the clone and never part of the page. Everything else counts as an input, so that
 /// nothing is forgotten.
-const NOT_INPUTS: [&str; 23] = [
+const NOT_INPUTS: [&str; 27] = [
     ".git",
     ".github",
     ".ci",
@@ -81,7 +81,11 @@ const NOT_INPUTS: [&str; 23] = [
     "deploy",
     "xtask",
     "tests",
+    "auth",
+    "aws",
+    "cloud",
     "gateway",
+    "live",
     "service",
     "server",
     "rest",

@@ -246,7 +246,7 @@ fn tell_if_pseudo(port: u16) {
 }
 
 /// Waits for the main process of a command; signals are passed on to it.
-fn wait(process: &mut Running) -> Result<u8> {
+pub(crate) fn wait(process: &mut Running) -> Result<u8> {
     process::let_the_child_decide();
     let status = process.wait()?;
     #[cfg(unix)]

@@ -13,7 +13,10 @@ use crate::process::{self, on_path, output_of, run_quietly, run_watched};
 use crate::server::{self, Profile, Server};
 use crate::steps::{Seconds, Steps};
 use crate::tally::Tally;
-use crate::{debian, deploy, paths, tools};
+use crate::{cloud, debian, deploy, paths, tools};
+
+/// The packages that compile the AWS SDK, or are of no use without those.
+pub(crate) const AWS_PACKAGES: [&str; 2] = ["babelwire-aws", "babelwire-cloud"];
 
 /// A part of the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +33,19 @@ pub(crate) enum Suite {
     Others,
     /// What would be made on AWS, and how it gets there.
     Deploy,
+    /// The functions of AWS with what plays the rest of it.
+    Aws,
 }
 
 impl Suite {
     /// All of them, the quick ones first.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Native,
         Self::Peers,
         Self::Deploy,
         Self::Wasm,
         Self::Others,
+        Self::Aws,
         Self::E2e,
     ];
 
@@ -52,6 +58,7 @@ impl Suite {
             Self::E2e => "e2e",
             Self::Others => "others",
             Self::Deploy => "deploy",
+            Self::Aws => "aws",
         }
     }
 
@@ -66,6 +73,7 @@ impl Suite {
             Self::E2e => alone(e2e),
             Self::Others => alone(others),
             Self::Deploy => alone(deploy::test),
+            Self::Aws => aws(more),
         }
     }
 }
@@ -122,11 +130,30 @@ pub(crate) fn run(suites: &[Suite], more: &[OsString]) -> u8 {
     u8::from(total.failed > 0)
 }
 
+/// Both parts of the suite `aws`; arguments are for the first where they are not Playwright's.
+fn aws(more: &[OsString]) -> Vec<Part> {
+    let is_playwright = more.iter().any(|argument| argument == "--grep");
+    let mut parts = Vec::new();
+    if !is_playwright {
+        parts.push(Part::of("aws (functions)".to_owned(), || {
+            cloud::test_functions(more)
+        }));
+    }
+    if (is_playwright || more.is_empty()) && !process::is_stopping() {
+        parts.push(Part::of("aws (Chromium)".to_owned(), || {
+            cloud::test_page(more)
+        }));
+    }
+    parts
+}
+
 fn native(more: &[OsString]) -> Result<Tally> {
     let mut tally = Tally::default();
     let status = run_watched(
         tools::cargo_native()
             .args(["test", "--workspace", "--all-features", "--no-fail-fast"])
+            // They compile the AWS SDK, and have a part of their own.
+            .args(AWS_PACKAGES.iter().flat_map(|name| ["--exclude", name]))
             .args(more),
         |line| tally += Tally::of_libtest_line(line),
     )?;
@@ -457,6 +484,11 @@ fn has_npm() -> bool {
     on_path("node").is_some() && on_path("npm").is_some()
 }
 
+/// Installs Node.js and npm where they are missing.
+pub(crate) fn prepare_npm() -> Result<()> {
+    if has_npm() { Ok(()) } else { install_npm() }
+}
+
 fn install_npm() -> Result<()> {
     debian::install(&["nodejs", "npm"])
 }
@@ -546,7 +578,7 @@ fn others(more: &[OsString]) -> Result<Tally> {
 }
 
 /// Runs Playwright; `name` tells its report from another's.
-fn run_playwright(name: &str, mut command: Command, more: &[OsString]) -> Result<Tally> {
+pub(crate) fn run_playwright(name: &str, mut command: Command, more: &[OsString]) -> Result<Tally> {
     let report = paths::work().join(format!("{name}.json"));
     let _old = fs::remove_file(&report);
     let status = run_watched(
