@@ -72,12 +72,12 @@ impl S3Objects {
         }
     }
 
-    /// From now until `expires`.
+    /// From now until `expires`, in whole seconds, as a signature has both.
     fn presigning(&self, expires: Timestamp) -> Result<PresigningConfig, PortError> {
         let now = self.clock.now();
-        let expires_in = Duration::try_from(expires.duration_since(now))
+        let expires_in = u64::try_from(expires.as_second() - now.as_second())
             .ok()
-            .filter(|expires_in| expires_in.as_secs() > 0)
+            .filter(|expires_in| *expires_in > 0)
             .ok_or_else(|| {
                 PortError(format!(
                     "a URL cannot be signed until {expires}: it is {now}"
@@ -85,7 +85,7 @@ impl S3Objects {
             })?;
         PresigningConfig::builder()
             .start_time(SystemTime::from(now))
-            .expires_in(expires_in.min(MOST_EXPIRY))
+            .expires_in(Duration::from_secs(expires_in).min(MOST_EXPIRY))
             .build()
             .map_err(PortError::new)
     }
