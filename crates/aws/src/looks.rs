@@ -55,7 +55,7 @@ struct LookItem {
     watcher: String,
     from: u64,
     to: u64,
-    /// When it began, in milliseconds since 1970.
+    /// When it began, in microseconds since 1970: one connection's come fast.
     since: i64,
     expires: u64,
 }
@@ -290,7 +290,7 @@ impl Looks for DynamoLooks {
             watcher: watcher(connection, view),
             from: range.start,
             to: range.end,
-            since: self.db.now().as_millisecond(),
+            since: self.db.now().as_microsecond(),
             expires: self.db.expiry(CONNECTION_LASTS),
         };
         if self.move_on(&look).await? {

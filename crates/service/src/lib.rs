@@ -6,6 +6,8 @@
 
 mod action;
 mod broadcast;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod document;
 pub mod events;
 mod examine;

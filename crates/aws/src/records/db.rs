@@ -30,8 +30,8 @@ use crate::failure::in_words;
 const WRITES_AT_ONCE: usize = 25;
 /// Reads in one `BatchGetItem` (the same place).
 const READS_AT_ONCE: usize = 100;
-/// Batches, or single writes, under way at once. More would only be throttled: a partition takes
-/// 1,000 write units a second, and these keep about that many in flight.
+/// Batches, or single writes, under way at once. With some 10 ms for a batch of 25, they come to
+/// more than the 1,000 write units a second that a partition takes.
 pub(crate) const SIDE_BY_SIDE: usize = 8;
 /// How often what a batch left undone is tried again.
 const TRIES: u32 = 10;
@@ -56,6 +56,9 @@ pub struct Consumed {
     pub calls: u64,
     /// Conditional writes that were refused.
     pub refused: u64,
+    /// Reads for which nothing was reported. DynamoDB takes as much for them as for 4 KB; a peer
+    /// may take nothing for finding nothing.
+    pub empty_reads: u64,
 }
 
 impl std::ops::Sub for Consumed {
@@ -67,6 +70,7 @@ impl std::ops::Sub for Consumed {
             write_units: self.write_units - before.write_units,
             calls: self.calls - before.calls,
             refused: self.refused - before.refused,
+            empty_reads: self.empty_reads - before.empty_reads,
         }
     }
 }
@@ -79,6 +83,7 @@ pub struct Counter {
     writes: AtomicU64,
     calls: AtomicU64,
     refused: AtomicU64,
+    empty_reads: AtomicU64,
 }
 
 impl Counter {
@@ -91,6 +96,7 @@ impl Counter {
             write_units: units(&self.writes),
             calls: self.calls.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+            empty_reads: self.empty_reads.load(Ordering::Relaxed),
         }
     }
 }
@@ -224,6 +230,9 @@ impl Db {
             reason = "units are small, and never negative"
         )]
         let halves = (units * 2.0).round() as u64;
+        if matches!(kind, Kind::Read) && halves == 0 {
+            counter.empty_reads.fetch_add(1, Ordering::Relaxed);
+        }
         let sum = match kind {
             Kind::Read => &counter.reads,
             Kind::Write => &counter.writes,
