@@ -158,3 +158,16 @@ def test_one_that_does_not_gets_the_file_itself(served):
 
 def test_the_configuration_has_no_copy(served):
     assert served(("/config.json", "br"), ("/config.json", None)) == ["/config.json"] * 2
+
+
+def test_two_stacks_of_one_name_in_two_regions_do_not_meet(by_type):
+    """What belongs to CloudFront is the account's, in all regions."""
+
+    def names(value):
+        if isinstance(value, dict):
+            yield from (one for key, one in value.items() if key == "Name" and isinstance(one, str))
+            yield from (name for one in value.values() for name in names(one))
+
+    for kind in ["OriginAccessControl", "CachePolicy", "Function", "ResponseHeadersPolicy"]:
+        (one,) = by_type(f"AWS::CloudFront::{kind}").values()
+        assert list(names(one)) == ["babelwire-eu-west-1"], kind
