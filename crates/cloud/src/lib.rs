@@ -7,8 +7,9 @@
 //! given, is read from the very template that is deployed ([`template`]).
 //!
 //! What this cannot show: permissions (nothing here checks a signature or a role), throttling,
-//! DynamoDB's capacity, S3's check of an upload's size, the order of S3's events
-//! ([`sqs::Sequencers`] says why), and how fast any of it is on AWS.
+//! DynamoDB's capacity, S3's check of an upload's size, which rule of a bucket's CORS S3 would take
+//! (moto knows one), the order of S3's events ([`sqs::Sequencers`] says why), and how fast any of it is
+//! on AWS.
 
 pub mod cloud;
 pub mod http_api;

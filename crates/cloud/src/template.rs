@@ -699,24 +699,26 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
+/// The rules of a bucket's CORS as one. Of several, moto applies the last to every request, where S3
+/// takes the first that fits; so what any of them allows is allowed here.
 fn cors_xml(cors: &Value) -> String {
-    let mut xml = String::from("<CORSConfiguration>");
-    for rule in cors["CorsRules"].as_array().into_iter().flatten() {
-        xml.push_str("<CORSRule>");
-        for (name, tag) in [
-            ("AllowedOrigins", "AllowedOrigin"),
-            ("AllowedMethods", "AllowedMethod"),
-            ("AllowedHeaders", "AllowedHeader"),
-            ("ExposedHeaders", "ExposeHeader"),
-            ("MaxAge", "MaxAgeSeconds"),
-        ] {
-            for value in texts(&rule[name]) {
-                xml.push_str(&format!("<{tag}>{}</{tag}>", escape(&value)));
-            }
+    let mut xml = String::from("<CORSConfiguration><CORSRule>");
+    for (name, tag) in [
+        ("AllowedOrigins", "AllowedOrigin"),
+        ("AllowedMethods", "AllowedMethod"),
+        ("AllowedHeaders", "AllowedHeader"),
+        ("ExposedHeaders", "ExposeHeader"),
+    ] {
+        let rules = cors["CorsRules"].as_array().into_iter().flatten();
+        let mut all: Vec<String> = rules.flat_map(|rule| texts(&rule[name])).collect();
+        if all.iter().any(|value| value == "*") {
+            all = vec!["*".to_owned()];
         }
-        xml.push_str("</CORSRule>");
+        for value in all {
+            xml.push_str(&format!("<{tag}>{}</{tag}>", escape(&value)));
+        }
     }
-    xml + "</CORSConfiguration>"
+    xml + "</CORSRule></CORSConfiguration>"
 }
 
 fn notification_xml(notification: &Value) -> String {
