@@ -39,3 +39,62 @@ pub(crate) const FIRST_VISIT_BYTES: f64 = 90_000.0;
 /// Files of a first visit: the page, its styles, its icon, what starts it, its code in two parts, the
 /// code's JavaScript, config.json.
 pub(crate) const FIRST_VISIT_FILES: f64 = 8.0;
+
+#[cfg(test)]
+mod tests {
+    /// A file's text, and what these numbers take for granted in it.
+    const SOURCES: [(&str, &[&str]); 6] = [
+        (
+            include_str!("../../../crates/aws/src/config.rs"),
+            &["const CONCURRENCY: usize = 8;", "const POSTS: usize = 64;"],
+        ),
+        (
+            include_str!("../../../crates/service/src/job.rs"),
+            &["const PROGRESS_EVERY: Duration = Duration::from_millis(333);"],
+        ),
+        (
+            include_str!("../../../crates/service/src/broadcast.rs"),
+            &[
+                "const SIDE_BY_SIDE: usize = 1024;",
+                "const PATIENCE: Duration = Duration::from_secs(15);",
+            ],
+        ),
+        (
+            include_str!("../../../deploy/template.yaml"),
+            &[
+                "NewsQueue:\n    Type: AWS::SQS::Queue\n    DeletionPolicy: Delete\n    \
+                 UpdateReplacePolicy: Delete\n    Properties:\n      VisibilityTimeout: 90",
+                "notifier.zip\n      Timeout: 60\n      MemorySize: 512",
+                "translator.zip\n      Timeout: 900\n      MemorySize: 512",
+                "rest.zip\n      Timeout: 29\n      MemorySize: 512",
+                "websocket.zip\n      Timeout: 29\n      MemorySize: 256",
+                "deadLetterTargetArn: !GetAtt NewsDeadLetters.Arn, maxReceiveCount: 5",
+                "FunctionName: !Ref NotifierFunction\n      BatchSize: 10\n      ScalingConfig",
+            ],
+        ),
+        (
+            include_str!("../../../crates/client-core/src/heartbeat.rs"),
+            &[
+                "            interval: Duration::from_secs(5),",
+                "idle_interval: Duration::from_secs(60),",
+            ],
+        ),
+        (
+            include_str!("../../../docs/connection.md"),
+            &["at an age of 100 to 115 minutes, by lot"],
+        ),
+    ];
+
+    #[test]
+    fn these_numbers_are_still_those_of_the_code() {
+        for (text, all) in SOURCES {
+            for taken_for_granted in all {
+                assert!(
+                    text.contains(taken_for_granted),
+                    "{taken_for_granted:?} has changed: mend ours.rs, then run \
+                     `cargo xtask bench scale --write`"
+                );
+            }
+        }
+    }
+}

@@ -11,20 +11,26 @@ use crate::usage::{self, Model, Usage};
 /// Numbers of open pages that are told of.
 const PAGES: [u32; 3] = [1, 1_000, 1_000_000];
 
+/// A table's name in the document, and how it is made.
+type Named = (&'static str, fn(&Model) -> String);
+
+const TABLES: [Named; 10] = [
+    ("counts", counts),
+    ("jobs", jobs),
+    ("article", |_| article()),
+    ("scanned", |_| scanned()),
+    ("shards", |_| shards()),
+    ("latency", |_| latency()),
+    ("progress", progress),
+    ("costs", costs),
+    ("staying", staying),
+    ("measured", measured),
+];
+
 /// All tables, by the names that the document has for them.
 pub(crate) fn all(model: &Model) -> Vec<(&'static str, String)> {
-    vec![
-        ("counts", counts(model)),
-        ("jobs", jobs(model)),
-        ("article", article()),
-        ("scanned", scanned()),
-        ("shards", shards()),
-        ("latency", latency()),
-        ("progress", progress(model)),
-        ("costs", costs(model)),
-        ("staying", staying(model)),
-        ("measured", measured(model)),
-    ]
+    let tables = TABLES.iter();
+    tables.map(|(name, table)| (*name, table(model))).collect()
 }
 
 /// Puts each table between its marks.
@@ -585,4 +591,76 @@ fn figures() -> Vec<(&'static str, String, &'static str)> {
             "AWS's pricing pages, each named in bench/scale/src/published.rs",
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measured;
+
+    fn model() -> Model {
+        let measured = measured::measured().unwrap();
+        Model { measured }
+    }
+
+    #[test]
+    fn the_document_has_a_place_for_each_table() {
+        let document = include_str!("../../../docs/scale.md");
+        let tables: Vec<_> = TABLES
+            .iter()
+            .map(|(name, _)| (*name, format!("| {name} |\n")))
+            .collect();
+        let filled = put(document, &tables).unwrap();
+        for (name, table) in &tables {
+            let place = format!("<!-- {name} -->\n{table}<!-- /{name} -->");
+            assert!(filled.contains(&place), "{name}");
+        }
+        assert_eq!(put(&filled, &tables).unwrap(), filled);
+        assert!(put("nothing", &tables).is_err());
+    }
+
+    #[test]
+    fn numbers_have_as_many_digits_as_say_something() {
+        assert_eq!(number(-0.0), "0");
+        assert_eq!(number(0.0123), "0.01");
+        assert_eq!(number(1.55), "1.6");
+        assert_eq!(number(1_234_567.0), "1,234,567");
+        assert_eq!(dollars(0.000_02), "$0.000020");
+        assert_eq!(dollars(15.004), "$15.00");
+        assert_eq!(dollars(98_516.0), "$98,516");
+        assert_eq!(seconds(0.033), "33 ms");
+        assert_eq!(seconds(17_300.0), "4.8 h");
+    }
+
+    #[test]
+    fn translating_a_megabyte_costs_what_translate_takes_for_it() {
+        let model = model();
+        let megabyte = files(&model).find(|file| file.name == "1 MB").unwrap();
+        let usage = model.translating(megabyte);
+        assert!((usage.translate_dollars() - 15.0).abs() < 0.01, "{usage:?}");
+        assert!(usage.other_dollars() < 0.05, "{usage:?}");
+    }
+
+    #[test]
+    fn a_file_too_long_for_one_function_takes_several() {
+        let model = model();
+        for file in files(&model) {
+            let job = model.job(file);
+            let most = job.translators * ours::TRANSLATOR_S;
+            assert!(job.seconds <= most && job.seconds > most - ours::TRANSLATOR_S);
+        }
+        let largest = files(&model).last().unwrap();
+        assert!(model.job(largest).translators > 10.0);
+    }
+
+    #[test]
+    fn what_is_told_is_billed_once_for_each_page() {
+        let model = model();
+        for pages in [1, 1_000, 60_000] {
+            let (plan, outcome) = usage::tell(pages);
+            let usage = model.telling(&plan, &outcome);
+            assert_eq!(usage.messages.to_bits(), f64::from(pages).to_bits());
+            assert_eq!(outcome.refused, 0, "within the account's quota");
+        }
+    }
 }
