@@ -4,6 +4,8 @@
 //! runtime.
 
 mod auth;
+#[cfg(test)]
+mod conformance;
 mod live;
 mod objects;
 mod options;

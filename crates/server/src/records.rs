@@ -592,8 +592,10 @@ impl Records for SqliteRecords {
         let owner = owner.clone();
         let change = self
             .read(move |db| {
-                db.prepare_cached("SELECT coalesce(max(change), 0) FROM translations WHERE owner = ?")?
-                    .query_row([owner.as_str()], |row| row.get(0))
+                db.prepare_cached(
+                    "SELECT coalesce(max(change), 0) FROM translations WHERE owner = ?",
+                )?
+                .query_row([owner.as_str()], |row| row.get(0))
             })
             .await?;
         Ok(self.cursor_of(change))
