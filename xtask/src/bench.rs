@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::process::{on_path, output_of, run_watched};
 use crate::server::{self, Profile};
 use crate::steps::Steps;
-use crate::{debian, page, paths, test, tools};
+use crate::{cloud, debian, page, paths, test, tools};
 
 /// The commands of `bench/scale`: its tables, and the counts that they come from.
 pub(crate) const SCALE: [&str; 2] = ["scale", "scale-counts"];
@@ -70,6 +70,13 @@ pub(crate) fn run(write: bool, only: &[String]) -> Result<u8> {
     if wanted("idle") {
         println!("\n──── idle connections of the gateway ────");
         let found = example("babelwire-gateway", "idle", &[])?;
+        broken |= found.is_empty();
+        figures.extend(found);
+    }
+    if wanted("lambda") {
+        println!("\n──── the functions of AWS ────");
+        let mut found = Vec::new();
+        cloud::measure(|line| found.extend(figures_of_line("lambda", line)))?;
         broken |= found.is_empty();
         figures.extend(found);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{Running, log_file, run_quietly, run_watched, tail};
 use crate::server::{self, Profile};
@@ -25,6 +25,8 @@ const FUNCTIONS: [&str; 5] = [
     "babelwire-translator",
     "babelwire-authorizer",
 ];
+/// The Cargo profile that they are deployed with.
+const DEPLOYED: &str = "lambda";
 const FAKE_TRANSLATE: &str = "babelwire-fake-translate";
 const CLOUD: &str = "babelwire-cloud";
 
@@ -110,15 +112,11 @@ pub(crate) fn run(port: u16, more: &[OsString]) -> Result<u8> {
     }
     test::prepare_page()?;
     let programs = prepare(Profile::Dev)?;
-    let (moto, moto_url) = start(&programs.moto, "cloud-moto", |port| {
-        vec!["-H".into(), "127.0.0.1".into(), "-p".into(), port]
+    let (moto, moto_url) = start(&programs.moto, "cloud-moto", moto_arguments)?;
+    let fake = programs.own(FAKE_TRANSLATE);
+    let (translate, translate_url) = start(&fake, "cloud-translate", |port| {
+        translate_arguments(port, "100")
     })?;
-    let (translate, translate_url) =
-        start(&programs.own(FAKE_TRANSLATE), "cloud-translate", |port| {
-            let mut listen = OsString::from("127.0.0.1:");
-            listen.push(port);
-            vec!["--listen".into(), listen, "--delay".into(), "100".into()]
-        })?;
     println!(
         "\nDynamoDB, S3 and SQS are played by moto ({moto_url}), whose memory is all that they have: \
          what is translated here is gone at the end. Translate is a fake that puts accents on letters."
@@ -170,8 +168,68 @@ fn start(
     Ok((running, format!("http://127.0.0.1:{port}")))
 }
 
+/// Runs the measuring example of `babelwire-cloud` over moto, with the functions compiled as they are
+/// deployed, but for this machine.
+pub(crate) fn measure(line: impl FnMut(&str)) -> Result<()> {
+    let programs = prepare(Profile::Dev)?;
+    let steps = Steps::new(1);
+    steps.with_heartbeat(|| {
+        steps.step(
+            "Building the functions as they are deployed, for this machine",
+            || {
+                run_quietly(
+                    "lambda-build",
+                    tools::cargo_native()
+                        .args(["build", "--bins", "--profile", DEPLOYED])
+                        .args(["--package", "babelwire-aws"]),
+                )
+            },
+        )
+    })?;
+    let (moto, moto_url) = start(&programs.moto, "bench-moto", moto_arguments)?;
+    let fake = programs.own(FAKE_TRANSLATE);
+    let (translate, translate_url) = start(&fake, "bench-translate", |port| {
+        translate_arguments(port, "0")
+    })?;
+    let status = run_watched(
+        tools::cargo_native()
+            .args(["run", "--quiet", "--release", "--package", CLOUD])
+            .args(["--example", "lambda", "--"])
+            .args(["--moto", &moto_url, "--translate", &translate_url])
+            .arg("--functions")
+            .arg(paths::target().join(DEPLOYED))
+            .arg("--template")
+            .arg(template())
+            .arg("--events")
+            .arg(paths::root().join("crates/aws/tests/events")),
+        line,
+    )?;
+    drop((translate, moto));
+    ensure!(status.success(), "the example `lambda` failed ({status})");
+    Ok(())
+}
+
+fn moto_arguments(port: OsString) -> Vec<OsString> {
+    vec!["-H".into(), "127.0.0.1".into(), "-p".into(), port]
+}
+
+fn translate_arguments(port: OsString, delay: &str) -> Vec<OsString> {
+    let mut listen = OsString::from("127.0.0.1:");
+    listen.push(port);
+    vec!["--listen".into(), listen, "--delay".into(), delay.into()]
+}
+
 /// The adapters against what plays AWS, and the functions' programs with recorded events.
 pub(crate) fn test_functions(more: &[OsString]) -> Result<Tally> {
+    if !tools::has_s3s_fs() {
+        let steps = Steps::new(1);
+        steps.with_heartbeat(|| {
+            steps.step(
+                "Building s3s-fs, which plays S3 and verifies signatures",
+                tools::install_s3s_fs,
+            )
+        })?;
+    }
     let programs = prepare(Profile::Dev)?;
     let mut tally = Tally::default();
     let status = run_watched(
@@ -180,7 +238,8 @@ pub(crate) fn test_functions(more: &[OsString]) -> Result<Tally> {
             .args(["--package", "babelwire-aws", "--package", "babelwire-cloud"])
             .args(more)
             .env("BABELWIRE_MOTO", &programs.moto)
-            .env("BABELWIRE_DYNALITE", &programs.dynalite),
+            .env("BABELWIRE_DYNALITE", &programs.dynalite)
+            .env("BABELWIRE_S3S", tools::s3s_fs()),
         |line| tally += Tally::of_libtest_line(line),
     )?;
     Ok(tally.with_exit(status.success()))

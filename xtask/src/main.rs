@@ -105,7 +105,7 @@ size of the page: at most 90,000 bytes after Brotli for all that a first visit t
 
 const BENCH_HELP: &str = "\
 Usage: cargo xtask bench [--write] [lighthouse] [frames] [throughput] [one-megabyte] [large-upload]
-                         [large-text] [idle] [power-cuts]
+                         [large-text] [idle] [lambda] [power-cuts]
 
 Measures, or takes the measurements that are named, and prints a table.
 
@@ -116,6 +116,8 @@ Measures, or takes the measurements that are named, and prints a table.
   large-upload   memory of page and server while 100 MB are uploaded
   large-text     50 MB in the reader: how soon, from any place, with how much memory
   idle           memory of 1,000 idle connections; an echo to all of them
+  lambda         the functions of AWS as they are deployed, on this machine: cold start, warm answer,
+                 memory
   power-cuts     ten times kill -9 in one job: the same bytes
 
   --write        put the table into docs/measurements.md
@@ -360,8 +362,9 @@ fn cloud_command(arguments: &mut lexopt::Parser) -> Result<u8> {
 }
 
 fn bench_command(arguments: &mut lexopt::Parser) -> Result<u8> {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "lighthouse",
+        "lambda",
         "frames",
         "throughput",
         "one-megabyte",

@@ -24,6 +24,9 @@ const ESBUILD: &str = "0.28.2";
 /// The version of the tool that cuts the page in two, made for the `wasm_split_helpers` in Cargo.toml.
 const WASM_SPLIT: &str = "0.2.4";
 
+/// The version of s3s-fs, which plays S3 in tests and verifies signatures.
+const S3S_FS: &str = "0.14.1";
+
 /// The version of geckodriver that is installed where there is none.
 const GECKODRIVER: &str = "0.37.1";
 
@@ -182,6 +185,23 @@ pub(crate) fn install_wasm_split() -> Result<()> {
         WASM_SPLIT,
         &["--locked", "--features", "build-binary"],
     )
+}
+
+/// Whether the server is there that plays S3 and verifies signatures.
+pub(crate) fn has_s3s_fs() -> bool {
+    s3s_fs().is_file() && says("s3s-fs", S3S_FS)
+}
+
+/// Installs it.
+pub(crate) fn install_s3s_fs() -> Result<()> {
+    install_tool("s3s-fs", S3S_FS, &["--features", "binary"])
+}
+
+/// Where it is.
+pub(crate) fn s3s_fs() -> PathBuf {
+    paths::tools()
+        .join("bin")
+        .join(format!("s3s-fs{}", env::consts::EXE_SUFFIX))
 }
 
 fn install_tool(package: &str, version: &str, options: &[&str]) -> Result<()> {
