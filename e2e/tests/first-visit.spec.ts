@@ -29,7 +29,7 @@ test.describe('a first visit', () => {
     const sum = [...files.values()].reduce((sum, size) => sum + size, 0);
     expect(files.size, [...files.keys()].join(' ')).toBeGreaterThan(5);
     expect(sum, JSON.stringify([...files])).toBeLessThanOrEqual(BUDGET);
-    expect([...files.keys()].filter((path) => /desk|extras|locales/.test(path))).toEqual([]);
+    expect([...files.keys()].filter((path) => /desk|extras|account|chunk|locales/.test(path))).toEqual([]);
 
     const desk = page.waitForResponse(/\/desk-[0-9a-f]+\.wasm$/);
     await babelwire.languages('en', 'es');
