@@ -96,9 +96,11 @@ def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--binaries", type=Path, required=True, help="FUNCTION/bootstrap, built for arm64")
     options.add_argument("--page", type=Path, required=True, help="the page, built for release")
-    options.add_argument("--out", type=Path, required=True, help="where to; emptied first")
+    options.add_argument("--out", type=Path, required=True, help="where to; a package that is there is replaced")
     given = options.parse_args()
 
+    if given.out.exists() and any(given.out.iterdir()) and not (given.out / "contents.json").is_file():
+        sys.exit(f"{given.out} is there and holds no package: name another folder")
     shutil.rmtree(given.out, ignore_errors=True)
     functions = given.out / "functions"
     functions.mkdir(parents=True)

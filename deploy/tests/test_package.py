@@ -77,6 +77,19 @@ def test_a_page_without_compressed_copies_is_refused(tmp_path):
     assert "sw.js has no copy" in done.stderr
 
 
+def test_a_package_takes_the_place_of_a_package_and_of_nothing_else(tmp_path):
+    built, out = build(tmp_path), tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("ten years of work")
+    done = pack(built, out)
+    assert done.returncode != 0
+    assert "holds no package" in done.stderr
+    assert (out / "thesis.txt").is_file()
+    (out / "thesis.txt").unlink()
+    assert pack(built, out).returncode == 0
+    assert pack(built, out).returncode == 0
+
+
 def test_what_packages_is_what_these_tests_expand_with():
     def version(file):
         return re.search(r"^aws-sam-translator==(\S+)$", file.read_text(), re.MULTILINE)[1]
