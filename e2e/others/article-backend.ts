@@ -61,8 +61,13 @@ export class ArticleBackend {
       forcePathStyle: true,
     });
     const backend = new ArticleBackend(ports, data, tables, dynamodb, s3);
-    await backend.makeTable();
-    await backend.start();
+    try {
+      await backend.makeTable();
+      await backend.start();
+    } catch (error) {
+      await backend.dispose();
+      throw error;
+    }
     return backend;
   }
 

@@ -15,20 +15,22 @@ export class Wscat {
     }
   }
 
-  static async connect(url: string): Promise<Wscat> {
+  static start(url: string): Wscat {
     const program = fileURLToPath(new URL('node_modules/wscat/bin/wscat', import.meta.url));
-    const wscat = new Wscat(spawn(process.execPath, [program, '--no-color', '-c', url], { stdio: 'pipe' }));
-    // Without a terminal it does not say when it is connected, and drops what is typed before.
+    return new Wscat(spawn(process.execPath, [program, '--no-color', '-c', url], { stdio: 'pipe' }));
+  }
+
+  /** Waits until it is: without a terminal it does not say so, and drops what is typed before. */
+  async isConnected(): Promise<void> {
     await expect
       .poll(
         () => {
-          wscat.type('{"action":"echomessage","data":"wscat is there"}');
-          return wscat.heard;
+          this.type('{"action":"echomessage","data":"wscat is there"}');
+          return this.heard;
         },
         { message: 'wscat hears itself' },
       )
       .toContain('wscat is there');
-    return wscat;
   }
 
   type(line: string): void {

@@ -24,43 +24,59 @@ async function sayAndHear({ wscat, react, ours }: Clients): Promise<void> {
   }
 }
 
-test('on serverless-offline, wscat, a React page and ours hear the same', async ({
-  backend,
-  ada,
-  browser,
-  complaints,
-}) => {
-  const context = await browser.newContext();
-  await watch(context, complaints);
-  const react = await ReactPage.host(await context.newPage());
-  const wscat = await Wscat.connect(backend.websocketUrl);
-  try {
-    await react.open(backend.websocketUrl);
-    await ada.open();
-    if (!(await ada.console.isVisible())) await ada.openConsole();
-    await sayAndHear({ wscat, react, ours: ada });
-
-    await backend.put(FILES, 'for all.txt');
-    const told = 'A new file has arrived: for all.txt';
-    await wscat.hears(`{"bucketName":"${FILES}","bucketKey":"for all.txt","message":"${told}"}`);
-    await expect(react.messages.filter({ hasText: told })).toHaveCount(1);
-    await expect(ada.page.getByRole('region', { name: 'News' })).toContainText(told);
-  } finally {
-    await wscat.dispose();
+/** Has a terminal and a React page as well, and ends them whatever happens. */
+const together = test.extend<{ react: ReactPage; terminal: (url: string) => Promise<Wscat> }>({
+  react: async ({ browser, complaints }, use) => {
+    const context = await browser.newContext();
+    await watch(context, complaints);
+    const react = await ReactPage.host(await context.newPage());
+    await use(react);
     await react.dispose();
     await context.close();
-  }
+  },
+
+  terminal: async ({}, use) => {
+    const open: Wscat[] = [];
+    await use(async (url) => {
+      const wscat = Wscat.start(url);
+      open.push(wscat);
+      await wscat.isConnected();
+      return wscat;
+    });
+    for (const wscat of open) await wscat.dispose();
+  },
 });
 
-test('on our own server, wscat, a React page and ours hear the same', async ({ context, browser, complaints }) => {
+together('on serverless-offline, wscat, a React page and ours hear the same', async ({
+  backend,
+  ada,
+  react,
+  terminal,
+}) => {
+  const wscat = await terminal(backend.websocketUrl);
+  await react.open(backend.websocketUrl);
+  await ada.open();
+  if (!(await ada.console.isVisible())) await ada.openConsole();
+  await sayAndHear({ wscat, react, ours: ada });
+
+  await backend.put(FILES, 'for all.txt');
+  const told = 'A new file has arrived: for all.txt';
+  await wscat.hears(`{"bucketName":"${FILES}","bucketKey":"for all.txt","message":"${told}"}`);
+  await expect(react.messages.filter({ hasText: told })).toHaveCount(1);
+  await expect(ada.page.getByRole('region', { name: 'News' })).toContainText(told);
+});
+
+together('on our own server, wscat, a React page and ours hear the same', async ({
+  context,
+  complaints,
+  react,
+  terminal,
+}) => {
   await watch(context, complaints);
-  const elsewhere = await browser.newContext();
-  await watch(elsewhere, complaints);
-  const react = await ReactPage.host(await elsewhere.newPage());
   const server = await Server.start({ translator: 'pseudo', more: ['--allow-origin', react.origin] });
-  const websocketUrl = `${server.origin.replace('http', 'ws')}/live`;
-  const wscat = await Wscat.connect(websocketUrl);
   try {
+    const websocketUrl = `${server.origin.replace('http', 'ws')}/live`;
+    const wscat = await terminal(websocketUrl);
     await react.open(websocketUrl);
     const ours = new Babelwire(await context.newPage(), server);
     await ours.open();
@@ -75,9 +91,6 @@ test('on our own server, wscat, a React page and ours hear the same', async ({ c
     await expect(ours.frames).toContainText('ObjectCreated:Put');
     await ours.isDone('for all.txt');
   } finally {
-    await wscat.dispose();
-    await react.dispose();
     await server.dispose();
-    await elsewhere.close();
   }
 });
