@@ -35,7 +35,7 @@ pub const LANGUAGES: [&str; 75] = [
 pub struct Behaviour {
     /// How long a call of `TranslateText` takes.
     pub delay: Duration,
-    /// Every so manieth call of `TranslateText` is throttled; none with 0.
+    /// Every Nth call of `TranslateText` is throttled, N being this; none with 0.
     pub throttle_every: u64,
     /// So many calls of anything are throttled.
     pub throttle: AtomicU64,

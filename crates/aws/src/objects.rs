@@ -409,22 +409,21 @@ impl Writer {
             key,
             id,
         } = &mut self.upload;
-        let id = match id {
-            Some(id) => id,
-            None => {
-                let begun = client
-                    .create_multipart_upload()
-                    .bucket(&*bucket)
-                    .key(&*key)
-                    .content_type(self.content_type)
-                    .send()
-                    .await
-                    .map_err(|error| failed(&error))?;
-                let begun = begun.upload_id.ok_or_else(|| {
-                    ObjectsError::Other(PortError("S3 gave no id for an upload".to_owned()))
-                })?;
-                id.insert(begun)
-            }
+        let id = if let Some(id) = id {
+            id
+        } else {
+            let begun = client
+                .create_multipart_upload()
+                .bucket(&*bucket)
+                .key(&*key)
+                .content_type(self.content_type)
+                .send()
+                .await
+                .map_err(|error| failed(&error))?;
+            let begun = begun.upload_id.ok_or_else(|| {
+                ObjectsError::Other(PortError("S3 gave no id for an upload".to_owned()))
+            })?;
+            id.insert(begun)
         };
         // A text of at most 5 GiB has a thousand parts.
         let number = i32::try_from(self.parts.len() + 1).map_err(PortError::new)?;

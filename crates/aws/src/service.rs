@@ -94,7 +94,15 @@ pub async fn sdk() -> SdkConfig {
 
 /// Puts the service of a function together.
 pub async fn build(role: Role, settings: &Settings) -> Result<Backend, BuildError> {
-    let sdk = sdk().await;
+    build_with(role, settings, sdk().await).await
+}
+
+/// The same with credentials, region and endpoints from elsewhere.
+pub async fn build_with(
+    role: Role,
+    settings: &Settings,
+    sdk: SdkConfig,
+) -> Result<Backend, BuildError> {
     let tables = settings.tables()?.clone();
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -258,5 +266,126 @@ impl Translator for Absent {
 
     async fn translate(&self, _pair: &Pair, _text: &str) -> Result<String, TranslateError> {
         Err(TranslateError::Unavailable(self.error("translator").0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use aws_config::Region;
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+
+    use super::*;
+
+    /// A configuration that leads nowhere.
+    fn nowhere() -> SdkConfig {
+        let credentials = Credentials::new("key", "secret", None, None, "tests");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url("http://127.0.0.1:1")
+            .build()
+    }
+
+    async fn built(
+        role: Role,
+        variables: &BTreeMap<&'static str, &'static str>,
+    ) -> Result<Backend, BuildError> {
+        let settings =
+            Settings::from_variables(|name| variables.get(name).map(|value| (*value).to_owned()))?;
+        build_with(role, &settings, nowhere()).await
+    }
+
+    /// Gives a role one variable after the other, as it asks for them.
+    async fn asked_for(role: Role) -> (Vec<&'static str>, Backend) {
+        let mut variables = BTreeMap::new();
+        loop {
+            let name = match built(role, &variables).await {
+                Ok(backend) => return (variables.into_keys().collect(), backend),
+                Err(BuildError::Settings(SettingsError::Missing { name, .. })) => name,
+                Err(error) => panic!("{error}"),
+            };
+            let is_url = name.ends_with("_URL") || name.contains("_QUEUE_");
+            let value = if is_url { "http://127.0.0.1:1/a" } else { "a" };
+            assert_eq!(variables.insert(name, value), None, "{name} is there");
+        }
+    }
+
+    fn last_words(names: &[&'static str]) -> Vec<String> {
+        names
+            .iter()
+            .map(|name| name.trim_start_matches("BABELWIRE_").to_owned())
+            .collect()
+    }
+
+    const TABLES: [&str; 6] = [
+        "TABLE_CONNECTIONS",
+        "TABLE_LOOKS",
+        "TABLE_MARKS",
+        "TABLE_SEGMENTS",
+        "TABLE_SUBSCRIPTIONS",
+        "TABLE_TRANSLATIONS",
+    ];
+    const BUCKETS: [&str; 3] = ["BUCKET_RESULTS", "BUCKET_SOURCES", "BUCKET_TEXTS"];
+
+    #[tokio::test]
+    async fn each_function_asks_for_what_it_needs_and_no_more() {
+        let url = ["CONNECTIONS_URL"];
+        let (news, both) = (["QUEUE_NEWS"], ["QUEUE_NEWS", "QUEUE_WORK"]);
+        for (role, expected) in [
+            (Role::WebSocket, [&url[..], &news, &TABLES].concat()),
+            (Role::Rest, [&BUCKETS[..], &both, &TABLES].concat()),
+            (
+                Role::Notifier,
+                [&BUCKETS[..], &url, &both, &TABLES].concat(),
+            ),
+            (
+                Role::Translator,
+                [&BUCKETS[..], &url, &both, &TABLES].concat(),
+            ),
+        ] {
+            let (names, backend) = asked_for(role).await;
+            assert_eq!(last_words(&names), expected, "{role:?}");
+            let offers = !backend.service.languages().pairs.is_empty();
+            assert_eq!(
+                offers,
+                matches!(role, Role::Rest | Role::Translator),
+                "{role:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_function_was_not_given_says_so() {
+        let (_, backend) = asked_for(Role::WebSocket).await;
+        let error = backend
+            .ports
+            .objects
+            .size(Bucket::Texts, "a")
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "the websocket function has no buckets");
+        let pair = Pair {
+            source: "en".to_owned(),
+            target: "es".to_owned(),
+            via: Vec::new(),
+        };
+        let error = backend
+            .ports
+            .translator
+            .translate(&pair, "a")
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("the websocket function has no translator"),
+            "{error}"
+        );
+        let (_, backend) = asked_for(Role::Rest).await;
+        let error = backend.ports.notifier.close("a").await.unwrap_err();
+        assert_eq!(error.0, "the rest function has no way to connections");
     }
 }

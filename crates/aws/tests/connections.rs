@@ -1,4 +1,9 @@
-//! `@connections` by AWS's own SDK, against our own gateway with real WebSockets.
+//! `@connections` by AWS's own SDK, against our own gateway with real clients.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions, and this is what they call"
+)]
 
 use std::collections::HashSet;
 use std::convert::Infallible;

@@ -1,5 +1,10 @@
 //! Objects in S3, by AWS's own SDK: on moto, and on s3s-fs, which verifies signatures.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions, and this is what they call"
+)]
+
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;

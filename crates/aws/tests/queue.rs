@@ -1,5 +1,10 @@
 //! Work through SQS, on moto.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions, and this is what they call"
+)]
+
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageSystemAttributeName;

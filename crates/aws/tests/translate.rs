@@ -1,5 +1,10 @@
 //! Translate by AWS's own SDK, against a fake of it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions, and this is what they call"
+)]
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

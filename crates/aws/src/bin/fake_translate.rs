@@ -17,7 +17,7 @@ struct Options {
     /// How long a call takes, in milliseconds.
     #[arg(long, default_value_t = 0)]
     delay: u64,
-    /// Throttle every so manieth call; none with 0.
+    /// Throttle every Nth call; none with 0.
     #[arg(long, default_value_t = 0)]
     throttle_every: u64,
 }
