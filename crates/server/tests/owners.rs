@@ -600,21 +600,22 @@ async fn every_action_about_anothers_translation_is_answered_as_if_it_had_never_
             let mut answers = Vec::new();
             for (action, id) in [(anothers, id.as_str()), (nobodys, NOBODYS)] {
                 eves.send(action).await;
-                // An echo comes to its sender by a queue, and not before the answer to a ping.
-                let mut heard = match action {
-                    Action::EchoMessage { data } => eves.until(|text| text == data).await,
-                    _ => Vec::new(),
-                };
-                heard.extend(eves.so_far().await);
-                let heard: Vec<String> = heard.iter().map(|text| text.replace(id, "ID")).collect();
-                answers.push(heard);
+                // Answers may overtake each other, so each is waited for. One too many is found
+                // in the place of the next.
+                if !matches!(action, Action::Unsubscribe { .. }) {
+                    answers.push(eves.text().await.replace(id, "ID"));
+                }
             }
-            assert_eq!(answers[0], answers[1], "{state}: {anothers:?}");
+            if let [anothers, nobodys] = &answers[..] {
+                assert_eq!(anothers, nobodys, "{state}");
+            }
         }
     }
+    assert_eq!(eves.so_far().await, Vec::<String>::new());
     // Ada hears of what she did herself, late perhaps, and of nothing else.
     let mut heard = adas.so_far().await;
     world.backend.stop().await;
+    assert_eq!(eves.rest().await, Vec::<String>::new());
     heard.extend(adas.rest().await);
     for text in heard {
         let (_, id) = news(&text).unwrap_or_else(|| panic!("{text}"));
