@@ -28,9 +28,12 @@ impl Tally {
         }
     }
 
-    /// What pytest's last line adds: `== 2 failed, 31 passed, 1 error in 4.20s ==`.
+    /// What pytest's last line adds: `== 2 failed, 31 passed, 1 error in 4.20s ==`, or from a minute
+    /// on `== 31 passed in 64.20s (0:01:04) ==`.
     pub(crate) fn of_pytest_line(line: &str) -> Self {
-        let is_summary = line.contains(" in ") && line.trim_end_matches(['=', ' ']).ends_with('s');
+        let end = line.trim_end_matches(['=', ' ']);
+        let is_summary = line.contains(" in ")
+            && (end.ends_with('s') || (end.ends_with(')') && end.contains("s (")));
         if is_summary {
             Self::of_words(line)
         } else {
@@ -134,6 +137,13 @@ mod tests {
             Tally::of_pytest_line("41 passed in 7.03s"),
             Tally {
                 passed: 41,
+                failed: 0
+            }
+        );
+        assert_eq!(
+            Tally::of_pytest_line("==== 84 passed in 786.78s (0:13:06) ===="),
+            Tally {
+                passed: 84,
                 failed: 0
             }
         );
