@@ -1,6 +1,8 @@
 //! The tables on moto server and on dynalite: what every set of tables promises, and what only
 //! these have to: time to live, lost answers, and crashes between two writes.
 
+#![allow(clippy::unwrap_used, reason = "a test ends with a panic")]
+
 mod peers;
 
 use std::collections::BTreeSet;
@@ -13,6 +15,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeDeserializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut,
 };
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -31,6 +34,7 @@ use babelwire_service::rfc3339;
 use babelwire_wire::{Segment, Status, Translation};
 use jiff::Timestamp;
 use peers::Peer;
+use serde_json::{Value, json};
 
 const SHARDS: u32 = 3;
 
@@ -215,6 +219,80 @@ impl Intercept for LosesFirstAnswer {
     }
 }
 
+/// Leaves a part of each batch undone, as DynamoDB may: of writes one half, of reads all of the
+/// first. Or all of all, for ever. It is for calls one after the other.
+#[derive(Debug, Default)]
+struct LeavesUndone {
+    is_for_ever: bool,
+    is_read_left: AtomicU64,
+    answer: Mutex<Option<Value>>,
+}
+
+impl LeavesUndone {
+    /// Takes out of a batch of writes what is left undone.
+    fn split(batch: &mut Value) -> Value {
+        let mut left = json!({});
+        for (table, writes) in batch.as_object_mut().unwrap() {
+            let writes = writes.as_array_mut().unwrap();
+            let done = writes.len().div_ceil(2);
+            let rest = writes.split_off(done);
+            if !rest.is_empty() {
+                left[table] = Value::Array(rest);
+            }
+        }
+        left
+    }
+}
+
+impl Intercept for LeavesUndone {
+    fn name(&self) -> &'static str {
+        "LeavesUndone"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let is_read = target.ends_with(".BatchGetItem");
+        if !is_read && !target.ends_with(".BatchWriteItem") {
+            return Ok(());
+        }
+        let mut body: Value = serde_json::from_slice(request.body().bytes().unwrap())?;
+        let batch = &mut body["RequestItems"];
+        let answer = if is_read {
+            let is_first = self.is_read_left.fetch_add(1, Ordering::Relaxed) == 0;
+            is_first.then(|| json!({ "Responses": {}, "UnprocessedKeys": batch }))
+        } else if self.is_for_ever {
+            Some(json!({ "UnprocessedItems": batch }))
+        } else {
+            Some(json!({ "UnprocessedItems": Self::split(batch) }))
+        };
+        *self.answer.lock().unwrap() = answer;
+        let body = serde_json::to_vec(&body)?;
+        let length = body.len().to_string();
+        request.headers_mut().insert("content-length", length);
+        *request.body_mut() = body.into();
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(answer) = self.answer.lock().unwrap().take() {
+            let body = serde_json::to_vec(&answer)?;
+            *context.response_mut() = HttpResponse::new(200_u16.try_into()?, body.into());
+        }
+        Ok(())
+    }
+}
+
 fn segment(index: u64, text: &str) -> Segment {
     Segment {
         index,
@@ -222,6 +300,15 @@ fn segment(index: u64, text: &str) -> Segment {
         text: text.to_owned(),
         failed: text.is_empty(),
     }
+}
+
+fn checkpoints(number: u64) -> Vec<Checkpoint> {
+    (0..number)
+        .map(|index| Checkpoint {
+            index,
+            offset: index * 700,
+        })
+        .collect()
 }
 
 fn subscriber(connection: &str) -> Subscriber {
@@ -409,6 +496,38 @@ async fn a_write_whose_answer_is_lost_is_not_refused_because_of_itself() {
     assert_eq!(lossy().remove("t", 2).await.unwrap(), Written::Yes);
     assert_eq!(lossy().remove("t", 2).await.unwrap(), Written::Conflict);
     assert!(lossy().insert(&record).await.is_err());
+}
+
+#[tokio::test]
+async fn what_a_batch_leaves_undone_is_done() {
+    let tested = Tested::on(Peer::dynalite()).await;
+    tested.insert("t").await;
+    tested.insert("u").await;
+    let partial = tested.records_through(tested.client_with(LeavesUndone::default()));
+    // One batch, of which 10 are done, then 5, 3, 1 and 1.
+    let checkpoints = checkpoints(20);
+    let kept = partial.keep_checkpoints("t", 1, &checkpoints).await;
+    kept.unwrap();
+    assert_eq!(tested.items_in(&tested.tables.segments).await, 20);
+    let listed = partial.list(&Owner::everyone(), None, 9).await.unwrap();
+    assert_eq!(listed.items.len(), 2);
+}
+
+#[tokio::test]
+async fn a_table_that_never_does_what_it_is_told_is_given_up_in_words() {
+    let tested = Tested::on(Peer::dynalite()).await;
+    tested.insert("t").await;
+    let undone = LeavesUndone {
+        is_for_ever: true,
+        ..LeavesUndone::default()
+    };
+    let records = tested.records_through(tested.client_with(undone));
+    let begin = tested.clock.now();
+    let kept = records.keep_checkpoints("t", 1, &checkpoints(1)).await;
+    let words = kept.unwrap_err().to_string();
+    assert!(words.contains("BatchWriteItem leaves a part"), "{words}");
+    let waited = tested.clock.now().duration_since(begin).unsigned_abs();
+    assert!(waited > Duration::from_secs(8), "{waited:?}");
 }
 
 /// Does something with a process that dies after one call, after two, and so on until it lives to
@@ -707,7 +826,7 @@ async fn one_works_on_a_translation_and_who_comes_meanwhile_has_it_done_again() 
 async fn a_lease_that_is_not_renewed_is_anybodys() {
     let tested = Tested::on(Peer::dynalite()).await;
     let leases = tested.leases();
-    let almost = LEASE - Duration::from_secs(1);
+    let almost = LEASE.saturating_sub(Duration::from_secs(1));
     assert_eq!(leases.claim("t", "one").await.unwrap(), Claim::Held);
     for _ in 0..3 {
         tested.clock.pass(almost);

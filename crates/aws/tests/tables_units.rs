@@ -9,6 +9,8 @@
 //!   Secondary Indexes in DynamoDB", write capacity units). Each step says how many.
 //! - A read that finds nothing: a unit, as if it was consistent; most of them are.
 
+#![allow(clippy::unwrap_used, reason = "a test ends with a panic")]
+
 mod peers;
 
 use std::sync::Arc;
@@ -144,6 +146,10 @@ const ID: &str = "0123456789abcdef0123456789abcdef";
 
 /// A translation from its announcement to its end, as the service's job goes about it; and what is
 /// asked and told meanwhile.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one life, from its beginning to its end"
+)]
 #[tokio::test]
 async fn the_units_of_a_file_of_10_kb_and_of_who_follows_it() {
     const SEGMENTS: u64 = 40;

@@ -140,10 +140,6 @@ async fn all<T, E: Debug>(
     }
 }
 
-fn text(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 /// A record as it is announced.
 fn record(id: &str, owner: &Owner, created_at: Timestamp) -> Record {
     let now = rfc3339(created_at);
@@ -245,7 +241,7 @@ async fn every_field_of_a_record_comes_back(records: &dyn Records, clock: &dyn C
             size: 1,
             source: "en".to_owned(),
             target: "zh-Hant".to_owned(),
-            charset: text("UTF-8"),
+            charset: Some("UTF-8".to_owned()),
             status: Status::Queued,
             done: 2,
             failed: 3,
@@ -254,16 +250,16 @@ async fn every_field_of_a_record_comes_back(records: &dyn Records, clock: &dyn C
             error: Some(failure("one")),
             created_at: rfc3339(clock.now()),
             updated_at: "u".to_owned(),
-            started_at: text("s"),
-            finished_at: text("f"),
+            started_at: Some("s".to_owned()),
+            finished_at: Some("f".to_owned()),
             revision: 6,
         },
         object_key: "full/a.txt".to_owned(),
-        asked_charset: text("utf8"),
+        asked_charset: Some("utf8".to_owned()),
         generation: 7,
         prepared: true,
-        source_etag: text("e"),
-        source_sequencer: text("q"),
+        source_etag: Some("e".to_owned()),
+        source_sequencer: Some("q".to_owned()),
         before: Some(Before {
             status: Status::Failed,
             error: Some(failure("two")),
@@ -456,9 +452,9 @@ async fn two_owners_see_nothing_of_each_other(records: &dyn Records, clock: &dyn
         .await;
         eventually(clock, (own, removed), async || {
             let changes = records.changes(owner, cursor, 100).await.unwrap();
-            let changed = changes.translations.into_iter();
-            let changed = changed.map(|translation| translation.id).collect();
-            (changed, changes.removed)
+            let found = changes.translations.into_iter();
+            let found = found.map(|translation| translation.id).collect();
+            (found, changes.removed)
         })
         .await;
         eventually(clock, vec![format!("c{number}")], async || {
@@ -1226,9 +1222,12 @@ async fn sequencers_only_advance(records: &dyn Records, _clock: &dyn Clock) {
     assert_eq!(advance("b", "k/ä b.txt", "0055AE1").await, Written::Yes);
     assert_eq!(advance("b", "other", "0001").await, Written::Yes);
     assert_eq!(advance("other", "k/ä b.txt", "0002").await, Written::Yes);
-    assert_eq!(records.sequencer("b", "other").await.unwrap(), text("0001"));
+    assert_eq!(
+        records.sequencer("b", "other").await.unwrap(),
+        Some("0001".to_owned())
+    );
     let found = records.sequencer("other", "k/ä b.txt").await.unwrap();
-    assert_eq!(found, text("0002"));
+    assert_eq!(found, Some("0002".to_owned()));
     // Of many at a time the newest is left, and each that was newer than what it met advanced.
     let many: Vec<_> = (10..30).map(|number| format!("0056{number}")).collect();
     let advanced = join_all(
@@ -1237,7 +1236,10 @@ async fn sequencers_only_advance(records: &dyn Records, _clock: &dyn Clock) {
     )
     .await;
     assert_eq!(*advanced.last().unwrap().as_ref().unwrap(), Written::Yes);
-    assert_eq!(records.sequencer("b", "k").await.unwrap(), text("005629"));
+    assert_eq!(
+        records.sequencer("b", "k").await.unwrap(),
+        Some("005629".to_owned())
+    );
 }
 
 // ── Looks ───────────────────────────────────────────────────────────────────────────────────────

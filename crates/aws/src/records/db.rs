@@ -124,7 +124,7 @@ pub(crate) struct Db {
 }
 
 /// The error of a call, in words that name the call.
-fn failed<E>(call: &str, error: SdkError<E>) -> PortError
+fn failed<E>(call: &str, error: &SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -134,7 +134,7 @@ where
             answer.code().unwrap_or("an unnamed error"),
             answer.message().unwrap_or("no message")
         ),
-        None => in_words(&error),
+        None => in_words(error),
     };
     PortError(format!("DynamoDB's {call} failed: {detail}"))
 }
@@ -254,7 +254,7 @@ impl Db {
             .set_return_consumed_capacity(self.asked())
             .send()
             .await
-            .map_err(|error| failed("GetItem", error))?;
+            .map_err(|error| failed("GetItem", &error))?;
         self.count(Kind::Read, output.consumed_capacity());
         Ok(output.item.filter(|item| self.is_alive(item)))
     }
@@ -277,7 +277,7 @@ impl Db {
                 self.count_refused();
                 Ok(Outcome::Refused(refused_item(error.into_err())))
             }
-            Err(error) => Err(failed("PutItem", error)),
+            Err(error) => Err(failed("PutItem", &error)),
         }
     }
 
@@ -302,7 +302,7 @@ impl Db {
                 self.count_refused();
                 Ok(Outcome::Refused(refused_item(error.into_err())))
             }
-            Err(error) => Err(failed("UpdateItem", error)),
+            Err(error) => Err(failed("UpdateItem", &error)),
         }
     }
 
@@ -326,7 +326,7 @@ impl Db {
                 self.count_refused();
                 Ok(Outcome::Refused(None))
             }
-            Err(error) => Err(failed("DeleteItem", error)),
+            Err(error) => Err(failed("DeleteItem", &error)),
         }
     }
 
@@ -337,7 +337,7 @@ impl Db {
             .set_return_consumed_capacity(self.asked())
             .send()
             .await
-            .map_err(|error| failed("Query", error))?;
+            .map_err(|error| failed("Query", &error))?;
         self.count(Kind::Read, output.consumed_capacity());
         Ok(output)
     }
@@ -424,7 +424,7 @@ impl Db {
                 .set_return_consumed_capacity(self.asked())
                 .send()
                 .await
-                .map_err(|error| failed("BatchWriteItem", error))?;
+                .map_err(|error| failed("BatchWriteItem", &error))?;
             self.count(Kind::Write, output.consumed_capacity());
             left = output.unprocessed_items.unwrap_or_default();
             left.retain(|_, writes| !writes.is_empty());
@@ -481,7 +481,7 @@ impl Db {
                 .set_return_consumed_capacity(self.asked())
                 .send()
                 .await
-                .map_err(|error| failed("BatchGetItem", error))?;
+                .map_err(|error| failed("BatchGetItem", &error))?;
             self.count(Kind::Read, output.consumed_capacity());
             let answers = output.responses.unwrap_or_default();
             found.extend(answers.into_values().flatten());

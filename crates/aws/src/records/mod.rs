@@ -170,7 +170,7 @@ impl Records for DynamoRecords {
         generation: u64,
         segments: &[Segment],
     ) -> Result<Written, PortError> {
-        self.keep(id, generation, segments).await
+        Box::pin(self.keep(id, generation, segments)).await
     }
 
     async fn segments(

@@ -334,7 +334,7 @@ impl DynamoRecords {
         };
         let time = parse_time(floor)?;
         let now = self.db.now();
-        let oldest = before(now, TOMBSTONE_LASTS - OVERLAP);
+        let oldest = before(now, TOMBSTONE_LASTS.saturating_sub(OVERLAP));
         let is_known = time > oldest && time <= after(now, CLOCKS_DIFFER);
         (is_known && at.is_none_or(is_place)).then(|| Cursor {
             floor: floor.to_owned(),

@@ -11,6 +11,7 @@
     unreachable_pub,
     reason = "every test binary has a copy of this and uses a part of it"
 )]
+#![allow(clippy::unwrap_used, reason = "a test ends with a panic")]
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
