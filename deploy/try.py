@@ -51,10 +51,15 @@ ENVIRONMENT = {
 
 WEBSOCKET_CONTEXT = {
     "apiId": "abcdefghij",
+    "connectedAt": 1583348638000,
     "connectionId": "TXzPWdnOjoECGjA=",
     "domainName": "abcdefghij.execute-api.eu-west-1.amazonaws.com",
+    "extendedRequestId": "TXzPWGVvjoEFgbA=",
     "identity": {"sourceIp": "192.0.2.1"},
+    "messageDirection": "IN",
     "requestId": "TXzPWGVvjoEFgbA=",
+    "requestTime": "04/Mar/2020:19:03:58 +0000",
+    "requestTimeEpoch": 1583348638390,
     "stage": "live",
 }
 
