@@ -1,6 +1,8 @@
 //! The functions' programs answer recorded events through Lambda's runtime API, with moto behind
 //! them; the same event twice, and events in the wrong order.
 
+#![allow(clippy::unwrap_used, reason = "a test ends with a panic")]
+
 mod peers;
 mod stage;
 
@@ -8,9 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use babelwire_auth::testing::{Signer, key_set};
+use babelwire_cloud::cloud::Auth;
 use babelwire_cloud::runtime::{Function, InvokeError, Options};
 use serde_json::{Value, json};
-use stage::{Setup, Stage, event};
+use stage::{Setup, Socket, Stage, event};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// What `http-post.json` announces: 29 bytes.
 const NOTES: &str = "Good morning.\n\nGood evening.\n";
@@ -341,6 +346,103 @@ async fn a_function_that_lacks_a_variable_says_which() {
         log.contains("BABELWIRE_TABLE_TRANSLATIONS is not set"),
         "{log}"
     );
+}
+
+/// What a handshake that offers these subprotocols is answered with: the status, and the socket if
+/// it was let in.
+async fn handshake(stage: &Stage, offered: Option<&str>) -> Result<Socket, u16> {
+    let mut request = stage.cloud.socket_url().into_client_request().unwrap();
+    if let Some(offered) = offered {
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", offered.parse().unwrap());
+    }
+    match connect_async(request).await {
+        Ok((socket, answer)) => {
+            assert_eq!(answer.headers()["sec-websocket-protocol"], "babelwire");
+            Ok(Socket(socket))
+        }
+        Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_sign_in_a_token_opens_both_apis_to_its_owner_alone() {
+    let signer = Signer::new("key-1", "RS256").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json");
+    std::fs::write(&jwks, key_set(&[&signer]).unwrap()).unwrap();
+    let stage = Stage::set(Setup {
+        sources: true,
+        auth: Some(Auth {
+            jwks,
+            issuer: Some("https://issuer.example".to_owned()),
+            audience: None,
+            sign_in: None,
+        }),
+        ..Setup::default()
+    })
+    .await;
+    let exp = jiff::Timestamp::now().as_second() + 600;
+    let token = |subject: &str| {
+        let claims = json!({"sub": subject, "iss": "https://issuer.example", "exp": exp});
+        signer.token(&claims).unwrap()
+    };
+    let list = async |token: Option<&str>| {
+        let url = format!("{}/api/translations", stage.cloud.origin());
+        let mut request = stage.http.get(url);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.send().await.unwrap()
+    };
+    let refused = list(None).await;
+    assert_eq!(refused.status(), 401);
+    assert!(refused.headers().contains_key("www-authenticate"));
+    assert_eq!(list(Some("no.token.atall")).await.status(), 401);
+    assert_eq!(
+        stage.get("health").await["status"],
+        "ok",
+        "open to everybody"
+    );
+
+    assert_eq!(handshake(&stage, None).await.err(), Some(401));
+    assert_eq!(
+        handshake(&stage, Some("babelwire, a.b.c")).await.err(),
+        Some(403)
+    );
+    let offered = |subject: &str| format!("babelwire, {}", token(subject));
+    let mut ada = handshake(&stage, Some(&offered("ada"))).await.unwrap();
+    let mut bob = handshake(&stage, Some(&offered("bob"))).await.unwrap();
+
+    let body = json!({"name": "a.txt", "size": 1, "source": "en", "target": "es"});
+    let made = stage
+        .http
+        .post(format!("{}/api/translations", stage.cloud.origin()))
+        .header("authorization", format!("Bearer {}", token("ada")))
+        .header("content-type", "application/json")
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(made.status(), 201);
+    ada.next(|frame| frame["type"] == "translation").await;
+    bob.send(&json!({"action": "ping", "data": "still here"}))
+        .await;
+    let first = bob.next(|_| true).await;
+    assert_eq!(
+        first["type"], "pong",
+        "bob heard nothing of ada's file: {first}"
+    );
+    for (subject, count) in [("ada", 1), ("bob", 0)] {
+        let answer = list(Some(&token(subject))).await.text().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(
+            answer["translations"].as_array().unwrap().len(),
+            count,
+            "{subject}'s"
+        );
+    }
 }
 
 /// An issuer whose key set is at a URL, and how often it was asked for.

@@ -1,6 +1,8 @@
 //! A file too long for one invocation is carried on by the next ones, and by others when one is
 //! killed. Here with limits of seconds: functions have 15 minutes.
 
+#![allow(clippy::unwrap_used, reason = "a test ends with a panic")]
+
 mod peers;
 mod stage;
 

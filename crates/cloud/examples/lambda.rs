@@ -100,10 +100,16 @@ async fn measure(
         format!("{name}_init_ms"): milliseconds(&mut inits),
         format!("{name}_cold_start_to_answer_ms"): milliseconds(&mut firsts),
         format!("{name}_warm_answer_ms"): milliseconds(&mut warm),
-        format!("{name}_peak_memory_mib"): (memory as f64 / 1024.0 / 102.4).round() / 10.0,
+        format!("{name}_peak_memory_mib"): mebibytes(memory),
     });
     println!("{figures}");
     Ok(())
+}
+
+/// With one digit after the point.
+fn mebibytes(bytes: u64) -> f64 {
+    let tenths = u32::try_from(bytes * 10 / (1 << 20)).unwrap_or(u32::MAX);
+    f64::from(tenths) / 10.0
 }
 
 /// The median, in milliseconds with one digit after the point.

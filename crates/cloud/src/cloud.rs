@@ -148,38 +148,10 @@ impl Cloud {
         };
 
         let mut tasks = JoinSet::new();
-        let sequencers = Arc::new(Sequencers::default());
-        for of in &all {
-            let function = named(&of.logical_id)?;
-            if !options.sources {
-                continue;
-            }
-            for queue in &of.queues {
-                let name = queue.arn.rsplit(':').next().unwrap_or_default();
-                let mapping = Mapping {
-                    queue_url: format!("{}/{ACCOUNT}/{name}", peer.url()),
-                    queue_arn: queue.arn.clone(),
-                    batch_size: queue.batch_size,
-                    reports_failures: queue.reports_failures,
-                    concurrency: usize::try_from(queue.concurrency.unwrap_or(BATCHES))
-                        .unwrap_or(INSTANCES),
-                };
-                let sequencers = Arc::clone(&sequencers);
-                tasks.spawn(sqs::poll(
-                    peer.clone(),
-                    mapping,
-                    function.clone(),
-                    sequencers,
-                ));
-            }
-            for schedule in of.schedules.clone() {
-                let function = function.clone();
-                tasks.spawn(async move {
-                    loop {
-                        tokio::time::sleep(Duration::from_secs(schedule.every_s)).await;
-                        let _logged = function.invoke(schedule.input.clone()).await;
-                    }
-                });
+        if options.sources {
+            let sequencers = Arc::new(Sequencers::default());
+            for of in &all {
+                feed(&mut tasks, of, &named(&of.logical_id)?, &peer, &sequencers);
             }
         }
 
@@ -262,6 +234,43 @@ impl Cloud {
     /// Where tables, queues and buckets are.
     pub fn peer(&self) -> &Peer {
         &self.peer
+    }
+}
+
+/// Has a function's queues and schedules call it.
+fn feed(
+    tasks: &mut JoinSet<()>,
+    of: &FunctionOf,
+    function: &Function,
+    peer: &Peer,
+    sequencers: &Arc<Sequencers>,
+) {
+    for queue in &of.queues {
+        let name = queue.arn.rsplit(':').next().unwrap_or_default();
+        let concurrency = queue.concurrency.unwrap_or(BATCHES);
+        let mapping = Mapping {
+            queue_url: format!("{}/{ACCOUNT}/{name}", peer.url()),
+            queue_arn: queue.arn.clone(),
+            batch_size: queue.batch_size,
+            reports_failures: queue.reports_failures,
+            concurrency: usize::try_from(concurrency).unwrap_or(INSTANCES),
+        };
+        let sequencers = Arc::clone(sequencers);
+        tasks.spawn(sqs::poll(
+            peer.clone(),
+            mapping,
+            function.clone(),
+            sequencers,
+        ));
+    }
+    for schedule in of.schedules.clone() {
+        let function = function.clone();
+        tasks.spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(schedule.every_s)).await;
+                let _logged = function.invoke(schedule.input.clone()).await;
+            }
+        });
     }
 }
 

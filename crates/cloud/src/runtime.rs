@@ -73,7 +73,7 @@ impl Options {
             program: program.into(),
             environment: Vec::new(),
             memory_mib: 128,
-            timeout: Duration::from_mins(1),
+            timeout: Duration::from_secs(60),
             init_timeout: Duration::from_secs(30),
             concurrency: 10,
             freeze: true,
@@ -584,15 +584,15 @@ async fn serve(listener: TcpListener, instance: Weak<Instance>) {
     }
 }
 
-fn found(instance: &Weak<Instance>) -> Result<Arc<Instance>, Response> {
-    let gone = || {
-        refused(
+fn found(instance: &Weak<Instance>) -> Result<Arc<Instance>, Box<Response>> {
+    instance.upgrade().ok_or_else(|| {
+        let refusal = refused(
             StatusCode::FORBIDDEN,
             "InvalidInstance",
             "the instance is gone",
-        )
-    };
-    instance.upgrade().ok_or_else(gone)
+        );
+        Box::new(refusal)
+    })
 }
 
 fn refused(status: StatusCode, kind: &str, message: &str) -> Response {
@@ -603,7 +603,7 @@ fn refused(status: StatusCode, kind: &str, message: &str) -> Response {
 async fn next(State(instance): State<Weak<Instance>>) -> Response {
     let instance = match found(&instance) {
         Ok(instance) => instance,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let invocation = loop {
         let given = instance.given.notified();
@@ -713,14 +713,14 @@ async fn init_error(State(instance): State<Weak<Instance>>, body: Body) -> Respo
             lock(&instance.work).init_error = Some(error);
             accepted()
         }
-        Err(refusal) => refusal,
+        Err(refusal) => *refusal,
     }
 }
 
 fn answer(instance: &Weak<Instance>, id: &str, outcome: Result<Bytes, InvokeError>) -> Response {
     let instance = match found(instance) {
         Ok(instance) => instance,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let mut work = lock(&instance.work);
     match work.current.take_if(|current| current.request_id == id) {

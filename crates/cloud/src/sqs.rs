@@ -43,15 +43,16 @@ struct Received {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Message {
-    message_id: String,
+    #[serde(rename = "MessageId")]
+    id: String,
     receipt_handle: String,
     body: String,
     #[serde(default, rename = "MD5OfBody")]
     md5_of_body: String,
     #[serde(default)]
     attributes: BTreeMap<String, String>,
-    #[serde(default)]
-    message_attributes: Value,
+    #[serde(default, rename = "MessageAttributes")]
+    own_attributes: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,20 +121,18 @@ async fn hand_over(
     let done: Vec<&Message> = match function.invoke(event.to_string()).await {
         // All become visible again when their time is over.
         Err(_logged) => return,
-        Ok(answer) if mapping.reports_failures => match failures(&answer.payload, messages) {
-            Some(failed) => messages
-                .iter()
-                .filter(|message| !failed.contains(&message.message_id))
-                .collect(),
-            None => {
+        Ok(answer) if mapping.reports_failures => {
+            let Some(failed) = failures(&answer.payload, messages) else {
                 tracing::warn!(
                     queue = mapping.queue_url,
                     answer = %String::from_utf8_lossy(&answer.payload),
                     "the answer names no batch item failures: the whole batch counts as failed"
                 );
                 return;
-            }
-        },
+            };
+            let is_done = |message: &&Message| !failed.contains(&message.id);
+            messages.iter().filter(is_done).collect()
+        }
         Ok(_) => messages.iter().collect(),
     };
     if done.is_empty() {
@@ -155,10 +154,9 @@ async fn hand_over(
 /// The messages that failed; `None` where Lambda would take the whole batch as failed: an answer
 /// that cannot be read, or that names a message which was not in the batch.
 fn failures(payload: &[u8], messages: &[Message]) -> Option<HashSet<String>> {
-    let outcome = match serde_json::from_slice::<Option<Outcome>>(payload).ok()? {
-        Some(outcome) => outcome,
+    let Some(outcome) = serde_json::from_slice::<Option<Outcome>>(payload).ok()? else {
         // `null` is a success.
-        None => return Some(HashSet::new()),
+        return Some(HashSet::new());
     };
     let failed: HashSet<String> = outcome
         .batch_item_failures
@@ -167,7 +165,7 @@ fn failures(payload: &[u8], messages: &[Message]) -> Option<HashSet<String>> {
         .collect();
     failed
         .iter()
-        .all(|id| messages.iter().any(|message| message.message_id == *id))
+        .all(|id| messages.iter().any(|message| message.id == *id))
         .then_some(failed)
 }
 
@@ -176,12 +174,12 @@ fn event(mapping: &Mapping, messages: &[Message], sequencers: &Sequencers) -> Va
         .iter()
         .map(|message| {
             json!({
-                "messageId": message.message_id,
+                "messageId": message.id,
                 "receiptHandle": message.receipt_handle,
-                "body": sequencers.complete(&message.message_id, &message.body),
+                "body": sequencers.complete(&message.id, &message.body),
                 "attributes": message.attributes,
-                "messageAttributes": if message.message_attributes.is_object() {
-                    message.message_attributes.clone()
+                "messageAttributes": if message.own_attributes.is_object() {
+                    message.own_attributes.clone()
                 } else {
                     json!({})
                 },
@@ -311,12 +309,12 @@ mod tests {
 
     fn message(id: &str) -> Message {
         Message {
-            message_id: id.to_owned(),
+            id: id.to_owned(),
             receipt_handle: String::new(),
             body: String::new(),
             md5_of_body: String::new(),
             attributes: BTreeMap::new(),
-            message_attributes: Value::Null,
+            own_attributes: Value::Null,
         }
     }
 

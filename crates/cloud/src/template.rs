@@ -4,10 +4,11 @@
 //! sources of events, the routes and CORS all come from the template, so that what runs here is
 //! what is deployed. What has no peer here (roles, alarms, CloudFront, Cognito) is passed over.
 //!
-//! Source: CloudFormation user guide, "Intrinsic function reference" and "Pseudo parameters
+//! Source: AWS `CloudFormation` user guide, "Intrinsic function reference" and "Pseudo parameters
 //! reference"; SAM developer guide, "Globals", `AWS::Serverless::Function`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
@@ -715,7 +716,7 @@ fn cors_xml(cors: &Value) -> String {
             all = vec!["*".to_owned()];
         }
         for value in all {
-            xml.push_str(&format!("<{tag}>{}</{tag}>", escape(&value)));
+            let _infallible = write!(xml, "<{tag}>{}</{tag}>", escape(&value));
         }
     }
     xml + "</CORSRule></CORSConfiguration>"
@@ -729,20 +730,22 @@ fn notification_xml(notification: &Value) -> String {
         .flatten()
     {
         let (arn, event) = (text_of(&queue["Queue"]), text_of(&queue["Event"]));
-        xml.push_str(&format!(
+        let _infallible = write!(
+            xml,
             "<QueueConfiguration><Queue>{}</Queue><Event>{}</Event>",
             escape(&arn),
             escape(&event)
-        ));
+        );
         let rules = queue["Filter"]["S3Key"]["Rules"].as_array();
         if let Some(rules) = rules {
             xml.push_str("<Filter><S3Key>");
             for rule in rules {
-                xml.push_str(&format!(
+                let _infallible = write!(
+                    xml,
                     "<FilterRule><Name>{}</Name><Value>{}</Value></FilterRule>",
                     escape(&text_of(&rule["Name"])),
                     escape(&text_of(&rule["Value"]))
-                ));
+                );
             }
             xml.push_str("</S3Key></Filter>");
         }

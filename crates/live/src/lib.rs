@@ -111,6 +111,7 @@ mod tests {
             "headers": headers,
             "requestContext": {
                 "routeKey": "$connect", "eventType": "CONNECT", "connectionId": "c=",
+                "connectedAt": 1, "requestTimeEpoch": 1, "identity": {},
                 "authorizer": authorizer,
             },
             "isBase64Encoded": false,

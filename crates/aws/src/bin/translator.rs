@@ -9,7 +9,7 @@ use lambda_runtime::{Error, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    functions::run(function()).await
+    functions::run(Box::pin(function())).await
 }
 
 async fn function() -> Result<(), Error> {

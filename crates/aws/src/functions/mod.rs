@@ -23,7 +23,7 @@ use crate::service::{Backend, BuildError, Role};
 pub const MOST_RECEIVES: u64 = 5;
 
 /// Reads the environment and begins to log: a line of JSON for each event, without a time, which
-/// CloudWatch adds.
+/// `CloudWatch` adds.
 pub fn begin() -> Result<Settings, SettingsError> {
     let settings = Settings::from_env()?;
     let filter = EnvFilter::try_new(&settings.log).map_err(|_| SettingsError::Wrong {

@@ -6,6 +6,12 @@
     unreachable_pub,
     reason = "every test binary has a copy of this and uses a part of it"
 )]
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a test ends with a panic"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -195,7 +201,7 @@ impl Stage {
     }
 }
 
-pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     /// The next frame that is as wanted; others are passed over.
