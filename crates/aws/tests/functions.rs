@@ -334,6 +334,44 @@ async fn the_schedule_finds_work_that_was_lost_and_a_source_whose_event_was_lost
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_too_long_for_a_function_is_given_by_the_store() {
+    let stage = Stage::set(Setup {
+        sources: true,
+        ..Setup::default()
+    })
+    .await;
+    // Accents take two bytes, and both texts side by side are more than 4 MiB.
+    let sentence = "What is read here is long, and nothing in it is new. ".repeat(30);
+    let text = format!("{sentence}\n\n").repeat(1_000_000 / sentence.len() * 2);
+    let made = stage.announce("long.txt", text.len()).await;
+    stage.put(&made["upload"], text).await;
+    let id = made["translation"]["id"].as_str().unwrap();
+    stage
+        .until(id, |translation| translation["status"] == "done")
+        .await;
+
+    let url = format!(
+        "{}/api/translations/{id}/side-by-side",
+        stage.cloud.origin()
+    );
+    let answer = stage.http.get(url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let there = answer.url().clone();
+    assert!(there.path().contains("/downloads/"), "{there}");
+    let disposition = answer.headers()["content-disposition"].to_str().unwrap();
+    assert!(disposition.contains("long"), "{disposition}");
+    let length = answer.bytes().await.unwrap().len();
+    assert!(length > 4 << 20, "{length} bytes");
+
+    // What S3 says of it is no translation's news, and deletes nothing.
+    let (bucket, key) = there.path()[1..].split_once('/').unwrap();
+    let told = event("s3-put.json", &[("BUCKET", bucket), ("KEY", key)]);
+    stage.invoke("Notifier", &told).await.unwrap();
+    let again = stage.http.get(there).send().await.unwrap();
+    assert_eq!(again.bytes().await.unwrap().len(), length);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_lacks_a_variable_says_which() {
     let program = env!("CARGO_BIN_EXE_babelwire-websocket");
     let mut options = Options::new("websocket", program);
