@@ -12,7 +12,7 @@ pub(crate) struct Measured {
     pub(crate) counts: Counts,
     /// DynamoDB's request units: `crates/aws/tests/tables_units.rs` on dynalite.
     pub(crate) units: Units,
-    /// The functions through Lambda's runtime interface: `cargo xtask bench lambda`.
+    /// The functions' milliseconds: of `cargo xtask bench lambda`, or assumed, as `source` says.
     pub(crate) functions: Functions,
 }
 
