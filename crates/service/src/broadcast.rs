@@ -29,6 +29,17 @@ pub(crate) const PATIENCE_WITHIN_A_HANDLER: Duration = Duration::from_secs(5);
 /// How long after `$connect` a connection may look gone because its handshake has not ended.
 const HANDSHAKE: SignedDuration = SignedDuration::from_secs(10);
 
+/// Who is told of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// All connections of the owner.
+    Surely,
+    /// The same; but a newer change follows soon, so who is slow to read may miss this one.
+    Fleetingly,
+    /// Nobody: a newer change is told soon.
+    Nobody,
+}
+
 impl Service {
     /// Sends one frame to every connection of an owner: at once, or by way of the queue where there
     /// are so many that they are kept in several shards.

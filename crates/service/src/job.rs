@@ -13,7 +13,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 
+use crate::broadcast::Telling;
 use crate::document::{Checkpoints, Document, Pieces, in_the_result, source_segments};
 use crate::looks::intersect;
 use crate::ports::{Bucket, ObjectWriter, ObjectsError, PortError, Record, Sight, Written};
@@ -29,8 +31,12 @@ const FLUSH_AFTER: Duration = Duration::from_millis(200);
 const FLUSH_SEGMENTS: usize = 250;
 /// The same in bytes of translated text.
 const FLUSH_BYTES: usize = 24 * 1024;
-/// How often progress is published.
+/// How often progress is written down, and told to an owner's connections.
 const PROGRESS_EVERY: Duration = Duration::from_millis(333);
+/// How often it is told where the connections are kept in several shards, for each of them: so many
+/// could not be told more often, and what was told of other things would wait behind it
+/// (docs/scale.md).
+const PROGRESS_TOLD_EVERY: Duration = Duration::from_secs(2);
 /// How many bytes of a text wait to be translated. More is read when less does.
 const READ_AHEAD_BYTES: usize = 128 * 1024;
 /// How many bytes are written to an object at once.
@@ -169,7 +175,7 @@ impl Service {
                 target_language: record.translation.target.clone(),
             })?;
         if record.translation.status == Status::Queued {
-            self.advance(&mut record, false, |record| {
+            self.advance(&mut record, Telling::Surely, |record| {
                 record.translation.status = Status::Translating;
             })
             .await?;
@@ -228,7 +234,7 @@ impl Service {
             Some(before) if before.status != Status::Done => {
                 let kept = self.ports.records.kept(&id, generation).await?;
                 let done = count(&kept).saturating_sub(failed);
-                self.advance(&mut record, false, |record| {
+                self.advance(&mut record, Telling::Surely, |record| {
                     let translation = &mut record.translation;
                     translation.status = before.status;
                     translation.error.clone_from(&before.error);
@@ -239,7 +245,7 @@ impl Service {
             }
             _ => {
                 self.assemble(&record).await?;
-                self.advance(&mut record, false, |record| {
+                self.advance(&mut record, Telling::Surely, |record| {
                     let translation = &mut record.translation;
                     translation.status = Status::Done;
                     translation.done = translation.total.saturating_sub(failed);
@@ -264,7 +270,7 @@ impl Service {
                 return Ok(());
             }
             translation.ahead = Some(ahead);
-            if self.write(&mut record, true).await? == Written::Yes {
+            if self.write(&mut record, Telling::Fleetingly).await? == Written::Yes {
                 return Ok(());
             }
         }
@@ -274,7 +280,7 @@ impl Service {
     async fn advance(
         &self,
         record: &mut Record,
-        fleeting: bool,
+        telling: Telling,
         change: impl Fn(&mut Record),
     ) -> Result<(), Stop> {
         loop {
@@ -288,7 +294,7 @@ impl Service {
                 return Err(Stop::Superseded);
             }
             change(&mut next);
-            if self.write(&mut next, fleeting).await? == Written::Yes {
+            if self.write(&mut next, telling).await? == Written::Yes {
                 *record = next;
                 return Ok(());
             }
@@ -336,7 +342,7 @@ impl Service {
                 .await?;
         }
 
-        self.advance(record, false, |record| {
+        self.advance(record, Telling::Surely, |record| {
             record.prepared = true;
             record.translation.total = total;
             record.translation.charset = Some(charset.name().to_owned());
@@ -491,6 +497,8 @@ struct Translating<'a> {
     looked_at: Vec<Range<u64>>,
     /// All that is looked at, done or not.
     in_sight: Vec<Range<u64>>,
+    /// When progress was told last.
+    told_at: Option<Timestamp>,
     /// The view whose turn it is.
     turn: usize,
     sight: u64,
@@ -547,6 +555,7 @@ impl<'a> Translating<'a> {
             urgent: VecDeque::new(),
             looked_at: Vec::new(),
             in_sight: Vec::new(),
+            told_at: None,
             turn: 0,
             sight: 0,
             is_awaited: false,
@@ -921,10 +930,20 @@ impl<'a> Translating<'a> {
         self.is_progress_timed = true;
         let (service, mut record, (done, failed)) =
             (self.service, self.record.clone(), self.published);
+        let now = service.ports.clock.now();
+        let is_soon = self.told_at.is_some_and(|told_at| {
+            now.duration_since(told_at).unsigned_abs() < progress_told_every(service, &record)
+        });
+        let telling = if is_soon {
+            Telling::Nobody
+        } else {
+            self.told_at = Some(now);
+            Telling::Fleetingly
+        };
         self.steps.push(
             async move {
                 let published = service
-                    .advance(&mut record, true, |record| {
+                    .advance(&mut record, telling, |record| {
                         record.translation.done = done;
                         record.translation.failed = failed;
                     })
@@ -975,12 +994,20 @@ impl<'a> Translating<'a> {
         let failed = records.given_up(id, generation).await?;
         let done = self.done;
         self.service
-            .advance(&mut self.record, false, |record| {
+            .advance(&mut self.record, Telling::Surely, |record| {
                 record.translation.done = done;
                 record.translation.failed = failed;
             })
             .await?;
         Err(error.into())
+    }
+}
+
+/// How often an owner's connections are told of progress.
+fn progress_told_every(service: &Service, record: &Record) -> Duration {
+    match service.ports.records.shards(&record.owner) {
+        0 | 1 => Duration::ZERO,
+        shards => PROGRESS_TOLD_EVERY * shards,
     }
 }
 

@@ -7,7 +7,7 @@ use babelwire_wire::{Failure, Push, Status};
 use bytes::Bytes;
 
 use crate::action::json;
-use crate::broadcast::PATIENCE;
+use crate::broadcast::{PATIENCE, Telling};
 use crate::events::Event;
 use crate::ports::{Bucket, Remains, Work, Written};
 use crate::service::{Service, ServiceError};
@@ -125,7 +125,8 @@ impl Service {
         loop {
             let mut record = self.record(id).await?;
             *before = Some(record.generation);
-            if !arrive(&mut record, event) || self.write(&mut record, false).await? == Written::Yes
+            if !arrive(&mut record, event)
+                || self.write(&mut record, Telling::Surely).await? == Written::Yes
             {
                 return Ok(record);
             }

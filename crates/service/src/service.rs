@@ -7,6 +7,7 @@ use babelwire_wire::rest::{CreateTranslation, Health, Languages, Listing, Pair, 
 use babelwire_wire::{Push, Status, Translation};
 use jiff::Timestamp;
 
+use crate::broadcast::Telling;
 use crate::ports::{
     Before, Bucket, Clock, Compute, CursorError, Looks, Notifier, ObjectStream, Objects,
     ObjectsError, Owner, PortError, Queue, Random, Record, Records, Remains, Translator, Which,
@@ -694,17 +695,19 @@ impl Service {
     ) -> Result<Record, ServiceError> {
         loop {
             let mut record = self.record(id).await?;
-            if !change(&mut record)? || self.write(&mut record, false).await? == Written::Yes {
+            if !change(&mut record)?
+                || self.write(&mut record, Telling::Surely).await? == Written::Yes
+            {
                 return Ok(record);
             }
         }
     }
 
-    /// Writes a changed record under its next revision and announces it.
+    /// Writes a changed record under its next revision, and tells its owner's connections.
     pub(crate) async fn write(
         &self,
         record: &mut Record,
-        fleeting: bool,
+        telling: Telling,
     ) -> Result<Written, ServiceError> {
         let now = rfc3339(self.ports.clock.now());
         let translation = &mut record.translation;
@@ -725,7 +728,11 @@ impl Service {
         translation.updated_at = now;
         let written = self.ports.records.update(record, expected).await?;
         if written == Written::Yes {
-            self.announce(record, fleeting).await?;
+            match telling {
+                Telling::Surely => self.announce(record, false).await?,
+                Telling::Fleetingly => self.announce(record, true).await?,
+                Telling::Nobody => {}
+            }
         }
         Ok(written)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use babelwire_service::ports::{PortError, Queue, Work};
@@ -161,6 +162,51 @@ fn a_frame_for_many_is_split_into_work_for_each_part_of_them() {
     for name in &names {
         assert_eq!(world.frames(name), ["hello"], "{name}");
     }
+}
+
+#[test]
+fn a_crowd_is_told_of_progress_seldom_and_of_everything_else_at_once() {
+    let told_of = |shards: u32| {
+        let world = World::new();
+        world.shards.store(shards, Ordering::SeqCst);
+        let (mut process, letters) = start(&world);
+        world.connect("a", Client::Reads);
+        // Some 40 s of work.
+        world.translator.lock().unwrap().delay = Duration::from_millis(40);
+        let id = process.upload(&many(6000));
+        deliver(&mut process, &letters);
+        let states: Vec<_> = world
+            .understood("a")
+            .into_iter()
+            .filter_map(|frame| match frame {
+                Frame::Translation(translation) => Some(translation),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(states.iter().max_by_key(|state| state.revision), {
+            let end = world.translation(&id).unwrap();
+            assert_eq!(end.status, Status::Done);
+            states.iter().find(|state| **state == end)
+        });
+        let is_progress = |state: &&babelwire_wire::Translation| {
+            state.status == Status::Translating && state.done > 0
+        };
+        (
+            states
+                .iter()
+                .filter(is_progress)
+                .map(|state| state.revision)
+                .collect::<BTreeSet<_>>()
+                .len(),
+            world.translation(&id).unwrap().revision,
+        )
+    };
+    let (often, revision) = told_of(1);
+    let (seldom, same_revision) = told_of(2);
+    assert!(often > 60 && seldom > 5, "{often} {seldom}");
+    assert!(often > 10 * seldom, "{often} {seldom}");
+    // Written down it is all the same, so that a job hears soon that it is cancelled.
+    assert!(same_revision.abs_diff(revision) <= 3);
 }
 
 #[test]
