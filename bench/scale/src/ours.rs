@@ -4,6 +4,8 @@
 pub(crate) const TRANSLATE_AT_ONCE: f64 = 8.0;
 /// How often progress is told, in seconds (`PROGRESS_EVERY` in crates/service).
 pub(crate) const PROGRESS_EVERY_S: f64 = 0.333;
+/// The same for each shard of several, in seconds (`PROGRESS_TOLD_EVERY` in crates/service).
+pub(crate) const PROGRESS_TOLD_EVERY_S: f64 = 2.0;
 /// Posts that a notifier has under way (`Settings::POSTS` in crates/aws).
 pub(crate) const POSTS: u32 = 64;
 /// Connections that a broadcast deals with at once (`SIDE_BY_SIDE` in crates/service).
@@ -40,6 +42,15 @@ pub(crate) const FIRST_VISIT_BYTES: f64 = 90_000.0;
 /// code's JavaScript, config.json.
 pub(crate) const FIRST_VISIT_FILES: f64 = 8.0;
 
+/// How often connections that are kept in so many shards are told of progress, in seconds.
+pub(crate) fn progress_told_every_s(shards: u32) -> f64 {
+    if shards > 1 {
+        PROGRESS_TOLD_EVERY_S * f64::from(shards)
+    } else {
+        PROGRESS_EVERY_S
+    }
+}
+
 #[cfg(test)]
 mod tests {
     /// A file's text, and what these numbers take for granted in it.
@@ -50,7 +61,10 @@ mod tests {
         ),
         (
             include_str!("../../../crates/service/src/job.rs"),
-            &["const PROGRESS_EVERY: Duration = Duration::from_millis(333);"],
+            &[
+                "const PROGRESS_EVERY: Duration = Duration::from_millis(333);",
+                "const PROGRESS_TOLD_EVERY: Duration = Duration::from_secs(2);",
+            ],
         ),
         (
             include_str!("../../../crates/service/src/broadcast.rs"),

@@ -360,7 +360,8 @@ fn latency() -> String {
 fn progress(model: &Model) -> String {
     let mut table = Table::new(&[
         "open pages that hear of a file",
-        "posts a second for its progress",
+        "progress is told every",
+        "posts a second for it",
         "of the account's requests",
         "a frame of progress takes",
         "waiting when a file of 1 MB is done",
@@ -368,13 +369,15 @@ fn progress(model: &Model) -> String {
     let megabyte = files(model).find(|file| file.name == "1 MB");
     let megabyte_s = megabyte.map_or(0.0, |file| model.job(file).seconds);
     for pages in [1, 100, 1_000, 2_500, 10_000, 100_000, 1_000_000] {
-        let (_, outcome) = usage::tell(pages);
-        let posts = f64::from(pages) / ours::PROGRESS_EVERY_S;
+        let (plan, outcome) = usage::tell(pages);
+        let every = ours::progress_told_every_s(plan.shards);
+        let posts = f64::from(pages) / every;
         let each =
             f64::from(pages) / (f64::from(published::FEWEST_POLLERS) * usage::posts_a_second());
-        let behind = megabyte_s * (each / ours::PROGRESS_EVERY_S - 1.0).max(0.0);
+        let behind = megabyte_s * (each / every - 1.0).max(0.0);
         table.row(&[
             number(f64::from(pages)),
+            seconds(every),
             number(posts),
             format!("{} %", number(posts / published::REQUESTS_A_SECOND * 100.0)),
             seconds(outcome.last_s),
@@ -408,7 +411,8 @@ fn costs(model: &Model) -> String {
         for file in files(model) {
             let job = model.job(file);
             let news = telling * job.news;
-            let progress = telling * job.progress;
+            let every = ours::progress_told_every_s(plan.shards);
+            let progress = telling * (job.seconds / every).floor();
             let pages_own = model.reading(file) + model.keeping(file) * f64::from(pages - 1);
             let all: Usage = model.translating(file) + news + progress + pages_own;
             table.row(&[
