@@ -1022,6 +1022,15 @@ async fn keep(service: &Service, record: &Record, mut batch: Vec<Segment>) -> Re
     batch.sort_by_key(|segment| segment.index);
     let (id, generation) = (record.translation.id.as_str(), record.generation);
     let records = &service.ports.records;
+    if record.before.is_some() {
+        // Marks that are gone were taken away by whoever cancelled it; where that is another process,
+        // nothing else tells.
+        let marked = records.again(id, generation).await?;
+        let is_marked = |index: u64| marked.iter().any(|range| range.contains(&index));
+        if !batch.iter().any(|segment| is_marked(segment.index)) {
+            return Err(Stop::Superseded);
+        }
+    }
     let written = records.keep_segments(id, generation, &batch).await?;
     if written == Written::Conflict {
         return Err(Stop::Superseded);

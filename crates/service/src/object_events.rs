@@ -3,14 +3,21 @@
 //! Two parts, as two functions on a cloud would be: one starts translations, the other tells
 //! the connections. Both take an event any number of times, in any order.
 
+use std::time::Duration;
+
 use babelwire_wire::{Failure, Push, Status};
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::action::json;
 use crate::broadcast::{PATIENCE, Telling};
 use crate::events::Event;
 use crate::ports::{Bucket, Remains, Work, Written};
 use crate::service::{Service, ServiceError};
+
+/// How long after its upload URL stopped working nobody looks for a file's bytes any more. An event
+/// that comes later still counts.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Items read at once when things are taken up again.
 const PAGE: usize = 200;
@@ -135,7 +142,18 @@ impl Service {
 
     /// Takes up what a crash cut short. Call it once at the start, before events are delivered.
     pub async fn recover(&self) -> Result<(), ServiceError> {
+        // First what was deleted: it is the quicker one.
         let mut after: Option<String> = None;
+        loop {
+            let page = self.ports.records.remains(after.as_deref(), PAGE).await?;
+            for remains in page.items {
+                self.ports.queue.push(Work::Sweep(remains)).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
         loop {
             let page = self
                 .ports
@@ -144,16 +162,6 @@ impl Service {
                 .await?;
             for id in &page.items {
                 self.recover_one(id).await?;
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        loop {
-            let page = self.ports.records.remains(after.as_deref(), PAGE).await?;
-            for remains in page.items {
-                self.ports.queue.push(Work::Sweep(remains)).await?;
             }
             after = page.next;
             if after.is_none() {
@@ -168,6 +176,9 @@ impl Service {
             record => record?,
         };
         if record.translation.status == Status::AwaitingUpload {
+            if self.is_long_forgotten(&record) {
+                return Ok(());
+            }
             let size = self
                 .ports
                 .objects
@@ -181,6 +192,15 @@ impl Service {
         }
         let id = id.to_owned();
         Ok(self.ports.queue.push(Work::Translate { id }).await?)
+    }
+
+    /// Whether the bytes of a translation cannot have come lately: its URL stopped working a day ago.
+    fn is_long_forgotten(&self, record: &crate::ports::Record) -> bool {
+        let Ok(updated_at) = record.translation.updated_at.parse::<Timestamp>() else {
+            return false;
+        };
+        let age = self.ports.clock.now().duration_since(updated_at);
+        Duration::try_from(age).is_ok_and(|age| age > self.limits().upload_expiry + FORGOTTEN_AFTER)
     }
 
     /// Deletes what a removed translation left.

@@ -480,7 +480,12 @@ impl Service {
                 in_words(record.translation.status)
             )));
         }
-        Ok(self.download(Bucket::Results, &record, named).await?)
+        match self.download(Bucket::Results, &record, named).await {
+            Err(ObjectsError::NotFound) => Err(ServiceError::Conflict(
+                "The result is not kept any more: translate the file again.".to_owned(),
+            )),
+            download => Ok(download?),
+        }
     }
 
     /// Translated segments by index, from `from` on.

@@ -21,6 +21,9 @@ use crate::service::{Service, ServiceError};
 
 /// Kept segments read at once to catch a subscriber up: about one frame's worth.
 const CATCH_UP_SEGMENTS: usize = 200;
+/// How long [`Service::perform`] catches a subscriber up at once. A page may take twice [`PATIENCE`]
+/// more, and both together are less than the time of a function that brings news.
+const CATCH_UP_AT_ONCE: Duration = Duration::from_secs(20);
 /// How often work is tried again when a port fails, and the wait before the first time.
 const ATTEMPTS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -74,6 +77,7 @@ impl Service {
                     service,
                     catching_up,
                     key,
+                    time: Some(CATCH_UP_AT_ONCE),
                 };
                 catch_up.run().await
             }
@@ -435,6 +439,7 @@ impl Worker {
             service: Arc::clone(service),
             catching_up: Arc::clone(&self.catching_up),
             key: (id, connection),
+            time: None,
         };
         self.spawn(async move {
             if let Err(error) = work.run().await {
@@ -524,12 +529,25 @@ struct CatchUp {
     service: Arc<Service>,
     catching_up: CatchingUp,
     key: (String, String),
+    /// How long it may take, until the rest is work of its own.
+    time: Option<Duration>,
 }
 
 impl CatchUp {
     async fn run(&self) -> Result<(), ServiceError> {
         let (id, connection) = &self.key;
+        let clock = &self.service.ports.clock;
+        let began = clock.now();
         while let Some(next) = self.next() {
+            let took = clock.now().duration_since(began).unsigned_abs();
+            if self.time.is_some_and(|time| took >= time) {
+                let work = Work::CatchUp {
+                    id: id.clone(),
+                    connection: connection.clone(),
+                    from: next,
+                };
+                return Ok(self.service.ports.queue.push(work).await?);
+            }
             let Some(record) = self.service.ports.records.get(id).await? else {
                 return Ok(());
             };

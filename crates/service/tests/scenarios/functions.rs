@@ -12,7 +12,7 @@ use babelwire_service::ports::{PortError, Queue, Work};
 use babelwire_wire::{Frame, Status};
 use serde_json::json;
 
-use crate::world::{Client, Process, World, is};
+use crate::world::{Client, EVERYONE, Process, World, is};
 
 /// A queue that keeps work as it is written.
 #[derive(Default)]
@@ -207,6 +207,36 @@ fn a_crowd_is_told_of_progress_seldom_and_of_everything_else_at_once() {
     assert!(often > 10 * seldom, "{often} {seldom}");
     // Written down it is all the same, so that a job hears soon that it is cancelled.
     assert!(same_revision.abs_diff(revision) <= 3);
+}
+
+#[test]
+fn a_repetition_that_is_cancelled_elsewhere_keeps_nothing() {
+    let world = World::new();
+    let (mut process, letters) = start(&world);
+    let id = process.upload("One.\n\nTwo.\n");
+    deliver(&mut process, &letters);
+    let before = world.result(&id);
+    world.translator.lock().unwrap().delay = Duration::from_secs(1);
+    process.retry_segment(&id, 0).unwrap();
+    letters.take();
+    let (service, of) = (Arc::clone(&process.service), id.clone());
+    process.call(async move {
+        let work = Work::Translate { id: of.clone() };
+        let cancel = async {
+            // Long enough for the engine to have been asked.
+            for _ in 0..30 {
+                service.get(&EVERYONE, &of).await.unwrap();
+            }
+            service.cancel(&EVERYONE, &of).await.unwrap();
+        };
+        let (performed, ()) = futures::join!(service.perform(work), cancel);
+        performed.unwrap();
+    });
+    let asked = world.translator.lock().unwrap().calls.len();
+    assert_eq!(asked, 3, "the engine was asked once more");
+    deliver(&mut process, &letters);
+    assert!(is(&world, &id, Status::Done));
+    assert_eq!(world.result(&id), before);
 }
 
 #[test]
