@@ -180,8 +180,8 @@ impl Settings {
     pub const POSTS: usize = 64;
     /// What is logged where `BABELWIRE_LOG` does not say.
     pub const LOG: &str = "info";
-    /// The margin where `BABELWIRE_TRANSLATE_MARGIN_MS` does not say: enough for the calls under
-    /// way to come back, retries included, and for what they brought to be kept.
+    /// The margin where `BABELWIRE_TRANSLATE_MARGIN_MS` does not say: enough to give the lease back
+    /// and to push the work again, with retries. Calls under way then are made anew by the next one.
     pub const TRANSLATE_MARGIN: Duration = Duration::from_secs(20);
 
     /// Reads the environment of this process.

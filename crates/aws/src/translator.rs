@@ -51,12 +51,19 @@ pub struct AwsTranslate {
 }
 
 impl AwsTranslate {
-    /// How long a call is tried when there is too much to do: five waits, 12.5 s in all
-    /// at the very most and half of that on average.
+    /// How long a call is tried when Translate fails: five waits, 12.5 s in all at the very most and
+    /// half of that on average.
     pub const PATIENCE: Patience = Patience {
         tries: 6,
         first: Duration::from_millis(500),
         most: Duration::from_secs(5),
+    };
+
+    /// The same when the account asks for too much at a time, which is no fault of this text: some
+    /// ten minutes on average. A function's time is over first, mostly, and the next one goes on.
+    pub const PATIENCE_WHILE_THROTTLED: Patience = Patience {
+        tries: 240,
+        ..Self::PATIENCE
     };
 
     /// Asks Translate for its languages, and offers those of them that were wished for. Where it
@@ -163,11 +170,15 @@ impl AwsTranslate {
                 Err(error) => error,
             };
             tried += 1;
-            let may_pass = matches!(kind(&error), Kind::Throttled | Kind::Passing);
-            let waited = may_pass
-                && Self::PATIENCE
-                    .wait(tried, &*self.clock, &*self.random)
-                    .await;
+            let patience = match kind(&error) {
+                Kind::Throttled => Some(Self::PATIENCE_WHILE_THROTTLED),
+                Kind::Passing => Some(Self::PATIENCE),
+                Kind::Denied | Kind::Final => None,
+            };
+            let waited = match patience {
+                Some(patience) => patience.wait(tried, &*self.clock, &*self.random).await,
+                None => false,
+            };
             if !waited {
                 return Err(refused(error));
             }

@@ -211,8 +211,10 @@ async fn patience_with_a_throttled_account_ends() {
         panic!("{error:?}");
     };
     assert!(words.contains("ThrottlingException"), "{words}");
-    assert_eq!(world.waits().len(), 5);
-    assert_eq!(world.fake.behaviour.throttle.load(Ordering::SeqCst), 994);
+    let tries = u64::from(AwsTranslate::PATIENCE_WHILE_THROTTLED.tries);
+    assert_eq!(world.waits().len() as u64, tries - 1);
+    let left = world.fake.behaviour.throttle.load(Ordering::SeqCst);
+    assert_eq!(left, 1_000 - tries);
 }
 
 #[tokio::test]

@@ -70,9 +70,13 @@ fn owner_of(event: &ApiGatewayWebsocketProxyRequest) -> Owner {
         .map_or_else(Owner::everyone, Owner::new)
 }
 
-/// Consent to a handshake, with the subprotocol to speak if one of ours was offered.
+/// Consent to a handshake, with the subprotocol to speak if one of ours was offered. Without an
+/// authorizer nobody has looked at what was offered, and none is spoken.
 fn connected(event: &ApiGatewayWebsocketProxyRequest) -> ApiGatewayProxyResponse {
     let mut answer = response(None);
+    if event.request_context.authorizer.fields.is_empty() {
+        return answer;
+    }
     if let Some(protocol) = subprotocol(&event.multi_value_headers)
         .or_else(|| subprotocol(&event.headers))
         .and_then(|protocol| HeaderValue::from_str(&protocol).ok())
@@ -133,16 +137,20 @@ mod tests {
 
     #[test]
     fn a_handshake_is_answered_with_what_it_offered_and_nothing_else() {
-        let answered = |offered: &str| {
+        let ada = json!({"principalId": "ada"});
+        let answered_to = |authorizer: &Value, offered: &str| {
             let headers = json!({"Sec-WebSocket-Protocol": offered});
-            let answer = connected(&event(&Value::Null, &headers));
+            let answer = connected(&event(authorizer, &headers));
             let header = answer.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
             header.map(|value| value.to_str().unwrap().to_owned())
         };
+        let answered = |offered: &str| answered_to(&ada, offered);
         assert_eq!(answered("babelwire, a.b.c").as_deref(), Some("babelwire"));
         assert_eq!(answered("a.b.c").as_deref(), Some("a.b.c"));
         assert_eq!(answered("chat"), None);
-        let none = connected(&event(&Value::Null, &json!({})));
+        // Without an authorizer nobody has looked at it; `x.y.z` may be anything.
+        assert_eq!(answered_to(&Value::Null, "ocpp2.0.1"), None);
+        let none = connected(&event(&ada, &json!({})));
         assert!(none.headers.is_empty());
     }
 }

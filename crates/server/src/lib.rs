@@ -438,6 +438,11 @@ fn app(
         )));
     }
     let sign_in = options.sign_in.as_deref().map(auth::sign_in).transpose()?;
+    if sign_in.is_some() && auth.is_none() {
+        tracing::warn!(
+            "--sign-in without --auth: the page asks people to sign in, and the backend takes anybody"
+        );
+    }
     let own = Router::new()
         .nest("/api", api)
         .merge(ui::router(
@@ -474,7 +479,15 @@ fn cors(origins: &[String], with_tokens: bool) -> Result<CorsLayer, Error> {
             .flatten()
             .collect::<Vec<_>>(),
         )
-        .expose_headers([header::CONTENT_DISPOSITION, header::WWW_AUTHENTICATE])
+        .expose_headers(
+            [
+                Some(header::CONTENT_DISPOSITION),
+                with_tokens.then_some(header::WWW_AUTHENTICATE),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>(),
+        )
         .max_age(Duration::from_secs(600)))
 }
 

@@ -105,18 +105,19 @@ impl Translator {
         receives: u64,
         time: Duration,
     ) -> Result<(), Error> {
-        if receives >= MOST_RECEIVES {
-            // Not tried once more: what kills the function would kill it again, and nobody would
-            // say a word.
-            self.give_up(id, receives).await;
-            return Ok(());
-        }
         match self.leases.claim(id, holder).await? {
             Claim::Held => {}
             Claim::Busy => {
                 tracing::info!(id, "somebody else is at it, and was told");
                 return Ok(());
             }
+        }
+        if receives >= MOST_RECEIVES {
+            // Not tried once more: what kills the function would kill it again, and nobody would
+            // say a word.
+            self.give_up(id, receives).await;
+            let _: Released = self.leases.release(id, holder).await?;
+            return Ok(());
         }
         let worked = self.work(id, holder, time).await;
         let released = self.leases.release(id, holder).await;
