@@ -33,7 +33,11 @@ const newest = async (request, name) => {
   const cache = await open();
   const kept = await cache.match(url(name));
   const asked = fetch(request).then(async (response) => {
-    if (response.ok) await cache.put(url(name), response.clone());
+    if (response.ok) {
+      // A copy without the address that was asked for: a code to sign in with may stand in it.
+      const copy = response.clone();
+      await cache.put(url(name), new Response(copy.body, copy));
+    }
     return response;
   });
   if (!kept) return asked;

@@ -21,6 +21,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Storage, Url, Window};
 
+use super::kept::forget_unopened;
 use super::{Store, front, kept_key, storage};
 use crate::api::Api;
 use crate::store::{Link, Msg, Session, Trouble};
@@ -182,6 +183,10 @@ pub(crate) fn sign_in(store: &Store) {
     let (store, Some(setup)) = (store.clone(), setup()) else {
         return;
     };
+    if store.state().session == Session::Ended {
+        // What is on the page is of whoever signed in before.
+        reload_if_come_back_to();
+    }
     spawn_local(async move {
         if let Err(trouble) = code::ask(&setup).await {
             let msg = if store.state().session == Session::Ended {
@@ -196,14 +201,20 @@ pub(crate) fn sign_in(store: &Store) {
 
 /// They have signed out in another tab, which has seen to what the device keeps.
 fn signed_out_elsewhere(subject: &str) {
-    if tokens::subject().is_some_and(|own| own == subject)
-        && let Some(setup) = setup()
-    {
-        tokens::drop_all();
-        if let (Some(client), Some(window)) = (front::client(), window()) {
-            client.close();
-            leave_for(&window, &setup.home);
-        }
+    let Some(setup) = setup() else { return };
+    // Of the page, and not of the tokens: where a sign-in has ended there are none, and the page
+    // still shows what it showed.
+    let api = setup.store.api();
+    if api.is_none_or(|api| api.subject().is_none_or(|own| **own != *subject)) {
+        return;
+    }
+    tokens::drop_all();
+    if let Some(client) = front::client() {
+        client.close();
+    }
+    reload_if_come_back_to();
+    if let Some(window) = window() {
+        leave_for(&window, &setup.home);
     }
 }
 
@@ -216,7 +227,10 @@ pub(crate) fn sign_out(store: &Store) {
     if let Some(client) = front::client() {
         client.close();
     }
-    let forgotten = store.desk().and_then(|desk| (desk.forget)());
+    let forgotten = match store.desk() {
+        Some(desk) => (desk.forget)(),
+        None => forget_unopened(store),
+    };
     reload_if_come_back_to();
     // A device that does not answer keeps nobody here.
     Timeout::new(PATIENCE, leave).forget();

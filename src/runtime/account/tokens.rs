@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
-use js_sys::Promise;
+use js_sys::{Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use web_sys::{Request, RequestCache, RequestCredentials, RequestInit, Response};
@@ -123,13 +123,27 @@ async fn ask(setup: &Setup, fields: &[(&str, &str)]) -> Result<Tokens, Lack> {
     if status >= 500 || status == 429 {
         return Err(Lack::OutOfReach);
     }
-    if !response.ok() {
-        return Err(Lack::Ended);
-    }
     let text = response.text().map_err(|_| Lack::OutOfReach)?;
     let text = JsFuture::from(text).await.map_err(|_| Lack::OutOfReach)?;
-    // Whatever else a success says, it can't be gone on with.
-    Tokens::read(&text.as_string().unwrap_or_default(), now()).ok_or(Lack::Ended)
+    let text = text.as_string().unwrap_or_default();
+    if !response.ok() {
+        return Err(refusal(&text));
+    }
+    // A page that says that the server is being worked on is a success as well.
+    Tokens::read(&text, now()).ok_or(Lack::OutOfReach)
+}
+
+/// What a refusal means (RFC 6749 section 5.2). What is none of the endpoint's own comes from what
+/// stands before it, and passes.
+fn refusal(text: &str) -> Lack {
+    let refused = js_sys::JSON::parse(text)
+        .and_then(|answer| Reflect::get(&answer, &"error".into()))
+        .is_ok_and(|error| error.is_string());
+    if refused {
+        Lack::Ended
+    } else {
+        Lack::OutOfReach
+    }
 }
 
 async fn post(setup: &Setup, fields: &[(&str, &str)]) -> Result<Response, JsValue> {

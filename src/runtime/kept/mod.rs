@@ -112,7 +112,9 @@ pub(crate) fn forget() -> Option<Promise> {
     places::forget();
     let store = STORE.with_borrow(|kept| Some(kept.as_ref()?.0.clone()))?;
     remember(&kept_key(store.api().as_ref()), None);
-    let database = database()?;
+    let Some(database) = database() else {
+        return forget_unopened(&store);
+    };
     Some(future_to_promise(async move {
         let stores = [texts::HEADS, texts::BODIES, unsent::FILES];
         let change = database.change(&stores)?;
@@ -121,6 +123,19 @@ pub(crate) fn forget() -> Option<Promise> {
         }
         committed(&change).await?;
         Ok(JsValue::UNDEFINED)
+    }))
+}
+
+/// The same where nothing has been opened yet.
+pub(crate) fn forget_unopened(store: &Store) -> Option<Promise> {
+    let name = database_name(store).ok()?;
+    let databases = web_sys::window()?.indexed_db().ok()??;
+    let request = databases.delete_database(&name).ok()?;
+    Some(Promise::new(&mut |done, _| {
+        request.set_onsuccess(Some(&done));
+        request.set_onerror(Some(&done));
+        // It is deleted as soon as the last tab that has it open is gone.
+        request.set_onblocked(Some(&done));
     }))
 }
 
